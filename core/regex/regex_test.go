@@ -185,29 +185,33 @@ func TestCompileError(t *testing.T) {
 }
 
 func TestLimits(t *testing.T) {
-	runaway := strings.Repeat("a", 400)
+	const runaway, deep = "^(a+)+(b|c)$", "^(?:(a)|b)*$"
 	for _, tt := range []struct {
-		name   string
-		limits Limits
-		want   int
+		name    string
+		limits  Limits
+		pattern string
+		subject int // letters
+		want    int
 	}{
-		{"match", Limits{Match: 1000}, MatchLimit},
-		{"depth", Limits{Depth: 5}, DepthLimit},
-		{"heap", Limits{Heap: 1}, HeapLimit},
-		{"default", DefaultLimits, MatchLimit},
+		{"match", Limits{Match: 1000}, runaway, 64, MatchLimit},
+		{"depth", Limits{Depth: 5}, runaway, 64, DepthLimit},
+		{"heap", Limits{Heap: 64}, deep, 4000, HeapLimit},
+		{"default match", DefaultLimits, runaway, 64, MatchLimit},
+		{"default heap", DefaultLimits, deep, 400_000, HeapLimit},
+		{"within", DefaultLimits, deep, 4000, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			vm := newVM(t, tt.limits)
-			re := compile(t, vm, "^(a+)+(b|c)$", 0)
-			n := re.MatchString(runaway, 0, nil)
-			if n != tt.want {
-				t.Fatalf("n = %d (%s), want %d", n, ErrorText(n), tt.want)
-			}
-			want := "pcre2_match() failed: "
-			if msg := re.MatchError(n, runaway); !strings.HasPrefix(msg, want) {
-				t.Errorf("MatchError = %q", msg)
+			re := compile(t, vm, tt.pattern, 0)
+			if n := re.MatchString(strings.Repeat("a", tt.subject), 0, nil); n != tt.want {
+				t.Errorf("n = %d (%s), want %d", n, ErrorText(n), tt.want)
 			}
 		})
+	}
+	re := compile(t, newVM(t, DefaultLimits), "a", 0)
+	want := `pcre2_match() failed: -47 on "b" using "a"`
+	if got := re.MatchError(MatchLimit, "b"); got != want {
+		t.Errorf("MatchError = %s, want %s", got, want)
 	}
 }
 
