@@ -1,0 +1,50 @@
+package log
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Clock caches the current second in the formats of logs (ngx_times.c). The
+// event loop calls Update after each wait; until the first Update, Times asks
+// the system clock. The zero Clock is ready to use.
+type Clock struct {
+	now atomic.Pointer[Times]
+}
+
+// Times is one second, in local time, in each of the formats of logs.
+type Times struct {
+	Unix    int64
+	Error   string // "2026/11/23 09:50:29", of the error log
+	Common  string // "23/Nov/2026:09:50:29 +0000", $time_local
+	ISO8601 string // "2026-11-23T09:50:29+00:00", $time_iso8601
+	Syslog  string // "Nov 23 09:50:29", RFC 3164
+}
+
+// Update sets the current time. It formats, and allocates, only when the
+// second changed.
+func (c *Clock) Update(now time.Time) {
+	if t := c.now.Load(); t != nil && t.Unix == now.Unix() {
+		return
+	}
+	c.now.Store(formatTimes(now))
+}
+
+// Times is the second of the last Update.
+func (c *Clock) Times() *Times {
+	if t := c.now.Load(); t != nil {
+		return t
+	}
+	return formatTimes(time.Now())
+}
+
+func formatTimes(now time.Time) *Times {
+	now = now.Local()
+	return &Times{
+		Unix:    now.Unix(),
+		Error:   now.Format("2006/01/02 15:04:05"),
+		Common:  now.Format("02/Jan/2006:15:04:05 -0700"),
+		ISO8601: now.Format("2006-01-02T15:04:05-07:00"),
+		Syslog:  now.Format("Jan _2 15:04:05"),
+	}
+}
