@@ -1,0 +1,72 @@
+# Moongate: `make help` says what there is to do.
+
+GO          ?= go
+PREFIX      ?= /usr/local/nginx
+SBIN_PATH   ?= sbin/nginx
+CONF_PATH   ?= conf/nginx.conf
+DESTDIR     ?=
+STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
+FUZZTIME    ?= 15s
+BENCHFLAGS  ?=
+
+# What -ldflags sets in core/build; an empty variable leaves nginx's default.
+PATHS = Version=$(VERSION) Prefix=$(PREFIX) SbinPath=$(SBIN_PATH) ConfPath=$(CONF_PATH) ModulesPath=$(MODULES_PATH) \
+	ErrorLogPath=$(ERROR_LOG_PATH) HTTPLogPath=$(HTTP_LOG_PATH) PidPath=$(PID_PATH) LockPath=$(LOCK_PATH) \
+	User=$(NGINX_USER) Group=$(NGINX_GROUP) ClientBody=$(CLIENT_BODY_TEMP_PATH) ProxyTemp=$(PROXY_TEMP_PATH) \
+	FastCGITemp=$(FASTCGI_TEMP_PATH) UWSGITemp=$(UWSGI_TEMP_PATH) SCGITemp=$(SCGI_TEMP_PATH)
+LDFLAGS = -s -w $(foreach p,$(filter-out %=,$(PATHS)),-X moongate/core/build.$(p))
+
+export CGO_ENABLED = 0
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test test-oracle bench race fuzz lint install clean needs
+
+help: ## print this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
+	@echo "Variables: PREFIX SBIN_PATH CONF_PATH ERROR_LOG_PATH HTTP_LOG_PATH PID_PATH LOCK_PATH … (core/build)"
+
+build: ## build the static binary ./moongate
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o moongate .
+
+run: build ## serve the tour on http://localhost:8080 in the foreground
+	@cat conf/default/tour/README 2>/dev/null || echo "The tour is on http://localhost:8080/ — stop it with ^C."
+	@mkdir -p objs/tour/logs
+	./moongate -p objs/tour -c '$(CURDIR)/conf/default/tour/nginx.conf' -e stderr -g 'daemon off;'
+
+test: ## run every test: units, architecture, specifications
+	@tests/needs test
+	$(GO) test -count=1 -parallel 8 ./...
+
+test-oracle: ## run the specifications against the real nginx
+	@tests/needs oracle
+	MOONGATE_ORACLE="$${MOONGATE_ORACLE:-$$(command -v nginx || echo /usr/sbin/nginx)}" tests/count \
+		$(GO) test -count=1 -parallel 8 -json ./tests/spec
+
+bench: build ## measure Moongate beside the real nginx (BENCHFLAGS='-case lua -duration 2s')
+	@tests/needs bench
+	$(GO) run ./tests/bench -moongate ./moongate $(BENCHFLAGS)
+
+race: ## run the unit tests under the race detector, in random order (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -count=1 -race -shuffle=on $$($(GO) list ./... | grep -v /tests/)
+
+fuzz: ## run every fuzz target for FUZZTIME
+	@tests/fuzz $(FUZZTIME)
+
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+# An absolute path stands for itself, any other is below PREFIX.
+under = $(DESTDIR)$(if $(filter /%,$(1)),$(1),$(PREFIX)/$(1))
+
+install: build ## install the binary, and the configuration where there is none yet (DESTDIR is honoured)
+	install -D -m 755 moongate '$(call under,$(SBIN_PATH))'
+	install -d '$(DESTDIR)$(PREFIX)/logs' '$(dir $(call under,$(CONF_PATH)))'
+	@for f in conf/default/*; do test -d "$$f" || case "$$f" in *.go) ;; *) \
+		to='$(dir $(call under,$(CONF_PATH)))'"$${f##*/}"; test -e "$$to" || install -m 644 "$$f" "$$to";; esac; done
+	@test -d '$(DESTDIR)$(PREFIX)/html' || { install -d '$(DESTDIR)$(PREFIX)/html'; \
+		test ! -d conf/default/html || cp -R conf/default/html/. '$(DESTDIR)$(PREFIX)/html/'; }
+
+clean: ## remove what the build left
+	rm -rf moongate objs
