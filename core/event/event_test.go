@@ -1,0 +1,158 @@
+package event
+
+import (
+	"io"
+	"net"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// methods are the back ends every behaviour is tested on.
+var methods = []string{"epoll", "poll", "select"}
+
+// testLog collects the log of a loop; only the loop writes to it.
+type testLog struct {
+	t     testing.TB
+	lines []string
+	quiet bool
+}
+
+func (g *testLog) Log(level int, err error, format string, args ...any) {
+	line := logLine(level, err, format, args...)
+	g.lines = append(g.lines, line)
+	if !g.quiet {
+		g.t.Log(line)
+	}
+}
+
+// harness is a running loop.
+type harness struct {
+	*Loop
+	t    testing.TB
+	log  *testLog
+	done chan error
+}
+
+// start runs a loop on a goroutine of its own until the test ends.
+func start(t testing.TB, cfg Config) *harness {
+	t.Helper()
+	h := &harness{t: t, log: &testLog{t: t, quiet: true}, done: make(chan error, 1)}
+	cfg.Log = h.log
+	l, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Loop = l
+	go func() { h.done <- l.Run() }()
+	t.Cleanup(h.end)
+	return h
+}
+
+func (h *harness) end() {
+	h.Stop()
+	select {
+	case err := <-h.done:
+		if err != nil {
+			h.t.Errorf("Run: %v", err)
+		}
+	case <-time.After(5 * time.Second):
+		h.t.Error("the loop does not stop")
+	}
+}
+
+// fiber runs f in a fiber and waits for it.
+func (h *harness) fiber(f func()) {
+	h.t.Helper()
+	done := make(chan struct{})
+	h.Post(func() {
+		h.Go(func() {
+			defer close(done)
+			f()
+		})
+	})
+	h.wait(done)
+}
+
+// onLoop runs f on the loop and waits for it.
+func (h *harness) onLoop(f func()) {
+	h.t.Helper()
+	done := make(chan struct{})
+	h.Post(func() {
+		defer close(done)
+		f()
+	})
+	h.wait(done)
+}
+
+func (h *harness) wait(done <-chan struct{}) {
+	h.t.Helper()
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		h.t.Fatal("timed out")
+	}
+}
+
+// pair makes a connected pair: one end a Conn, the other a blocking net.Conn. Loop only.
+func (h *harness) pair() (*Conn, *peer) {
+	h.t.Helper()
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	c, err := h.Adopt(fds[0])
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	f := os.NewFile(uintptr(fds[1]), "peer")
+	nc, err := net.FileConn(f)
+	f.Close()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { nc.Close() })
+	return c, &peer{nc.(*net.UnixConn)}
+}
+
+type peer struct{ *net.UnixConn }
+
+// each runs a test on every back end.
+func each(t *testing.T, f func(t *testing.T, h *harness)) {
+	for _, m := range methods {
+		t.Run(m, func(t *testing.T) { f(t, start(t, Config{Method: m})) })
+	}
+}
+
+func TestReadWrite(t *testing.T) {
+	each(t, func(t *testing.T, h *harness) {
+		var c *Conn
+		var p *peer
+		h.onLoop(func() { c, p = h.pair() })
+		go func() {
+			time.Sleep(10 * time.Millisecond)
+			p.Write([]byte("hello"))
+			time.Sleep(10 * time.Millisecond)
+			p.CloseWrite()
+		}()
+		h.fiber(func() {
+			got, err := io.ReadAll(c)
+			if string(got) != "hello" || err != nil {
+				t.Errorf("read %q, %v", got, err)
+			}
+			if !c.PeerClosed() || !c.EOF() {
+				t.Error("the end was not noted")
+			}
+			if n, err := c.Write([]byte("bye")); n != 3 || err != nil {
+				t.Errorf("Write: %d, %v", n, err)
+			}
+			c.Close()
+		})
+		got, err := io.ReadAll(p)
+		if string(got) != "bye" || err != nil {
+			t.Errorf("peer read %q, %v", got, err)
+		}
+	})
+}
