@@ -1,6 +1,10 @@
 package regex
 
-import "testing"
+import (
+	"fmt"
+	"testing"
+	"time"
+)
 
 // FuzzMatch feeds arbitrary patterns, subjects and offsets to the translated
 // C: it may refuse them, and may not crash, loop or report offsets outside
@@ -21,6 +25,10 @@ func FuzzMatch(f *testing.F) {
 	}
 	vm := newVM(f, Limits{Match: 10_000, Depth: 1_000, Heap: 1 << 10})
 	f.Fuzz(func(t *testing.T, pattern, subject string, options uint32, offset int) {
+		watchdog := time.AfterFunc(5*time.Second, func() {
+			panic(fmt.Sprintf("stuck: pattern %q, subject %q, options %#x, offset %d", pattern, subject, options, offset))
+		})
+		defer watchdog.Stop()
 		re, err := vm.Compile(pattern, Options(options))
 		if err != nil {
 			_ = err.Error()
