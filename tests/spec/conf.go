@@ -25,7 +25,6 @@ events {
 http {
     client_body_temp_path client_body_temp;
     access_log logs/access.log combined;
-    default_type text/plain;
     %s
 }
 `, main, text)

@@ -129,21 +129,18 @@ func (b *lockedBuffer) String() string {
 	return b.Buffer.String()
 }
 
-// command composes a call of the binary in the prefix; a -g among args joins the globals.
-func (t *Target) command(prefix, globals string, args ...string) *exec.Cmd {
-	all := []string{"-p", prefix + "/", "-e", "logs/error.log"}
+// command composes a call of the binary in the prefix that logs to the file named; a -g among args joins the globals.
+func (t *Target) command(prefix, log, globals string, args ...string) *exec.Cmd {
+	var rest []string
 	for i := 0; i < len(args); i++ {
 		if args[i] == "-g" && i+1 < len(args) {
 			globals += args[i+1]
 			i++
 			continue
 		}
-		all = append(all, args[i])
+		rest = append(rest, args[i])
 	}
-	if globals != "" {
-		all = append(all, "-g", globals)
-	}
-	cmd := exec.Command(t.Binary, all...)
+	cmd := exec.Command(t.Binary, append([]string{"-p", prefix + "/", "-e", log, "-g", globals}, rest...)...)
 	cmd.Dir = prefix
 	return cmd
 }
@@ -154,7 +151,7 @@ func (t *Target) start(prefix, globals string, daemon bool) (*server, error) {
 		globals += "daemon off; "
 	}
 	s := &server{prefix: prefix, daemon: daemon, exited: make(chan struct{})}
-	s.cmd = t.command(prefix, globals, "-c", "conf/nginx.conf")
+	s.cmd = t.command(prefix, "logs/error.log", globals, "-c", "conf/nginx.conf")
 	s.cmd.Stdout, s.cmd.Stderr = &s.stderr, &s.stderr
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.cmd.Start(); err != nil {

@@ -42,6 +42,10 @@ var verbs = map[string]func(*run, Step) error{
 	"write":  (*run).writeFile,
 	"touch":  (*run).touch,
 	"chmod":  (*run).chmod,
+	"symlink": func(r *run, s Step) error {
+		name, to, _ := strings.Cut(s.Arg, " ")
+		return os.Symlink(to, r.path(name))
+	},
 }
 
 // connect opens the connections of a step; a name that is a number opens so many.
@@ -193,7 +197,7 @@ func (r *run) command(s Step) error {
 	if len(args) > 0 && !slices.Contains(args, "-c") && r.spec.Starts() {
 		args = append(args, "-c", conf)
 	}
-	cmd := r.target.command(r.prefix, r.target.globals(r.spec, string(text)), args...)
+	cmd := r.target.command(r.prefix, "logs/command.log", r.target.globals(r.spec, string(text)), args...)
 	out, err := cmd.CombinedOutput()
 	if _, failed := err.(*exec.ExitError); err != nil && !failed {
 		return final{err}
