@@ -182,6 +182,7 @@ func (l *Loop) acceptOne(ls *Listener) bool {
 		_ = sysClose(fd)
 		return false
 	}
+	l.conns.open++
 	l.cfg.Stats.Active.Add(1)
 	c.Server, c.Listener = ls.Server, ls
 	c.peer.set(&a.sa)

@@ -35,7 +35,8 @@ type Conn struct {
 	// Sendfile, that is the time between two successful writes (send_timeout). 0 means none.
 	ReadTimeout, WriteTimeout time.Duration
 
-	// Number is unique in the process: the connection's serial number, as in "*17" in the log.
+	// Number is the connection's serial number among all workers that share Stats, as in "*17" in
+	// the log.
 	Number uint64
 	// Start is when it was accepted or made, in NowMsec.
 	Start int64
@@ -234,6 +235,18 @@ func (c *Conn) Idle(d time.Duration) {
 	}
 }
 
+// Take takes an idle connection back into use without waiting for an event, as a pool of upstream
+// connections does. It reports false when the connection is not idle any more: it was closed, or
+// something has arrived and its server is going to run.
+func (c *Conn) Take() bool {
+	if !c.has(flagIdle) {
+		return false
+	}
+	c.loop.conns.dropIdle(c)
+	c.timer.disarm()
+	return true
+}
+
 // disown forgets that the current fiber serves the connection.
 func (c *Conn) disown() {
 	if f := c.loop.cur; f != nil && f.conn == c {
@@ -329,6 +342,7 @@ func (c *Conn) release() {
 		c.wwait.ioReady()
 	}
 	if c.has(flagAccepted) {
+		l.conns.open--
 		l.cfg.Stats.Active.Add(-1)
 	}
 }

@@ -48,7 +48,9 @@ func (c *Conn) received(n, size int, call string, e unix.Errno) (int, error) {
 		c.flags &^= flagReadable
 		return 0, ErrAgain
 	case e != 0:
-		c.flags |= flagPeerClosed | flagHangup
+		if c.has(flagStream) { // of a datagram socket, errors pass
+			c.flags |= flagPeerClosed | flagHangup
+		}
 		return 0, sysError(call, e)
 	case n == 0 && c.has(flagStream):
 		c.flags |= flagEOF | flagPeerClosed

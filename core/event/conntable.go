@@ -7,9 +7,9 @@ import "golang.org/x/sys/unix"
 type connTable struct {
 	slots []*Conn
 	free  []int32
-	used  int    // slots in use
+	used  int    // slots in use, and listeners
+	open  int    // accepted connections
 	gen   uint32 // of the last registration
-	count uint64 // serial number of the last connection
 
 	idle   Conn // the list's anchor: idle.next is the oldest
 	idleN  int
@@ -31,8 +31,8 @@ func (t *connTable) add(l *Loop, fd int, flags connFlags) (*Conn, error) {
 	}
 	t.used++
 	t.gen++
-	t.count++
-	c := &Conn{loop: l, fd: int32(fd), slot: slot, gen: t.gen, flags: flags, Number: t.count, Start: l.msec}
+	c := &Conn{loop: l, fd: int32(fd), slot: slot, gen: t.gen, flags: flags, Start: l.msec}
+	c.Number = uint64(l.cfg.Stats.Serial.Add(1))
 	c.timer.owner = c
 	t.slots[slot] = c
 	return c, nil
@@ -107,8 +107,8 @@ func (l *Loop) CloseIdle() {
 	}
 }
 
-// Active is the number of connections of every kind, idle and lingering ones included.
-func (l *Loop) Active() int { return l.conns.used - len(l.listeners) }
+// Active is the number of accepted connections that are open, idle and lingering ones included.
+func (l *Loop) Active() int { return l.conns.open }
 
 // closeAll closes the descriptors when the loop ends; no server is asked.
 func (t *connTable) closeAll() {

@@ -17,7 +17,7 @@ type DialOptions struct {
 }
 
 // Dial connects a stream socket to sa, parking the current fiber meanwhile. The errors are
-// ErrTimeout, ErrConnections, the fiber's when cancelled, and *os.SyscallError naming the call that
+// ErrTimeout, ErrAgain outside a fiber, ErrConnections, the fiber's when cancelled, and *os.SyscallError naming the call that
 // failed.
 func (l *Loop) Dial(sa unix.Sockaddr, opts DialOptions) (*Conn, error) {
 	fd, err := dialSocket(sa, unix.SOCK_STREAM, &opts)
@@ -115,10 +115,9 @@ func dialPrepare(fd, family int, opts *DialOptions) error {
 		}
 	}
 	if family != unix.AF_UNIX && bindPort(opts.Bind) == 0 {
-		// With the port chosen at connect, each peer has all local ports to itself.
-		if err := set(unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1); err != nil {
-			return err
-		}
+		// With the port chosen at connect, each peer has all local ports to itself. Kernels that
+		// cannot are no worse off than before.
+		_ = set(unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
 	}
 	return sysError("bind", unix.Bind(fd, opts.Bind))
 }

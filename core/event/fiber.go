@@ -64,13 +64,13 @@ const fiberBudget = 64
 // maxChain is how many fibers one turn runs through ReadyNext before events are looked at.
 const maxChain = 1024
 
-// FiberRef refers to a fiber without keeping others that reuse it later from being told apart.
+// FiberRef refers to one function's run in a fiber, and knows when it has ended.
 type FiberRef struct {
 	f   *Fiber
 	gen uint32
 }
 
-// Ref makes a reference that knows when the fiber's function has ended.
+// Ref makes a reference that may be kept longer than the fiber's function runs.
 func (f *Fiber) Ref() FiberRef { return FiberRef{f, f.gen} }
 
 // Fiber is the fiber referred to, nil when its function has returned.
@@ -171,10 +171,12 @@ func (f *Fiber) Ready() {
 // in the run queue and without a look at the kernel in between: a direct hand-over, as a resumed Lua
 // coroutine wants it.
 func (f *Fiber) ReadyNext() {
-	if f.state == fiberParked {
-		f.state, f.wake = fiberQueued, Ready
-		f.loop.fibers.front = append(f.loop.fibers.front, f)
+	if f.state != fiberParked {
+		f.Ready()
+		return
 	}
+	f.state, f.wake = fiberQueued, Ready
+	f.loop.fibers.front = append(f.loop.fibers.front, f)
 }
 
 // wakeUp queues a parked fiber.

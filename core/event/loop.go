@@ -14,6 +14,9 @@
 // Code on the loop itself (a posted function, a timer, [Server.IdleTimeout]) has no fiber and may not
 // park: a call that would have to wait returns [ErrAgain] there.
 //
+// A call documented to wait may also let other fibers run without need: a fiber that finds its
+// connections always ready gives way after a while. The Try calls never do.
+//
 // # The thread
 //
 // iter.Pull demands that the thread-lock state of the goroutine that creates a coroutine be the same
@@ -81,11 +84,13 @@ type AcceptMutex interface {
 	Unlock()
 }
 
-// Stats are stub_status's counters. They may live in shared memory. The loop keeps Accepted, Handled,
-// Active and Waiting; the others belong to the protocol above.
+// Stats are stub_status's counters, and the source of the connections' serial numbers. They may live
+// in memory shared by the workers. The loop keeps all but Requests, Reading and Writing, which belong
+// to the protocol above.
 type Stats struct {
 	Accepted, Handled, Active, Waiting atomic.Int64
 	Requests, Reading, Writing         atomic.Int64
+	Serial                             atomic.Int64 // the last Conn.Number given out
 }
 
 // Config is the events block as one worker needs it. The zero value of every field is usable.
@@ -99,8 +104,8 @@ type Config struct {
 	Stats            *Stats        // nil for counters of the loop's own
 	Log              Logger        // nil discards
 
-	// OnPanic is told of a panic in a fiber, on the loop, after the panic was logged and the
-	// connection the fiber served was closed. It may be nil.
+	// OnPanic is told of a panic in a fiber, as the last thing in it, after the panic was logged and
+	// the connection the fiber served was closed. It may be nil.
 	OnPanic func(f *Fiber, v any, stack []byte)
 
 	// IdleFibers caps the pooled fibers (each holds a goroutine with its stack); 0 means 256.

@@ -193,18 +193,18 @@ func sysPoll(fds []unix.PollFd, msec int) (int, unix.Errno) {
 	return int(n), e
 }
 
-// sysSelect is pselect6, likewise; n is the highest descriptor + 1.
-func sysSelect(n int, r, w *unix.FdSet, msec int) (int, unix.Errno) {
+// sysSelect is pselect6, likewise; limit is the highest descriptor + 1.
+func sysSelect(limit int, r, w *unix.FdSet, msec int) (int, unix.Errno) {
 	var ts unix.Timespec
 	tp := timespec(&ts, msec)
 	if msec == 0 {
-		n, _, e := unix.RawSyscall6(unix.SYS_PSELECT6, uintptr(n), uintptr(unsafe.Pointer(r)),
+		n, _, e := unix.RawSyscall6(unix.SYS_PSELECT6, uintptr(limit), uintptr(unsafe.Pointer(r)),
 			uintptr(unsafe.Pointer(w)), 0, uintptr(unsafe.Pointer(tp)), 0)
 		return int(n), e
 	}
-	n1, _, e := unix.Syscall6(unix.SYS_PSELECT6, uintptr(n), uintptr(unsafe.Pointer(r)),
+	n, _, e := unix.Syscall6(unix.SYS_PSELECT6, uintptr(limit), uintptr(unsafe.Pointer(r)),
 		uintptr(unsafe.Pointer(w)), 0, uintptr(unsafe.Pointer(tp)), 0)
-	return int(n1), e
+	return int(n), e
 }
 
 func sysSignalEventfd(fd int) {

@@ -1,9 +1,11 @@
 package event
 
 import (
-	"io"
+	"fmt"
 	"net"
 	"os"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,19 +15,20 @@ import (
 // methods are the back ends every behaviour is tested on.
 var methods = []string{"epoll", "poll", "select"}
 
-// testLog collects the log of a loop; only the loop writes to it.
-type testLog struct {
-	t     testing.TB
-	lines []string
-	quiet bool
+// testLog collects the log of a loop, whose goroutine alone touches it.
+type testLog struct{ lines []string }
+
+// has reports whether a line contains text.
+func (g *testLog) has(text string) bool {
+	return slices.ContainsFunc(g.lines, func(line string) bool { return strings.Contains(line, text) })
 }
 
 func (g *testLog) Log(level int, err error, format string, args ...any) {
-	line := logLine(level, err, format, args...)
-	g.lines = append(g.lines, line)
-	if !g.quiet {
-		g.t.Log(line)
+	line := fmt.Sprintf("[%d] ", level) + fmt.Sprintf(format, args...)
+	if err != nil {
+		line += fmt.Sprintf(" (%v)", err)
 	}
+	g.lines = append(g.lines, line)
 }
 
 // harness is a running loop.
@@ -39,7 +42,7 @@ type harness struct {
 // start runs a loop on a goroutine of its own until the test ends.
 func start(t testing.TB, cfg Config) *harness {
 	t.Helper()
-	h := &harness{t: t, log: &testLog{t: t, quiet: true}, done: make(chan error, 1)}
+	h := &harness{t: t, log: new(testLog), done: make(chan error, 1)}
 	cfg.Log = h.log
 	l, err := New(cfg)
 	if err != nil {
@@ -119,40 +122,24 @@ func (h *harness) pair() (*Conn, *peer) {
 
 type peer struct{ *net.UnixConn }
 
+// until waits in the test goroutine until cond, evaluated on the loop, holds.
+func (h *harness) until(what string, cond func() bool) {
+	h.t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		var ok bool
+		h.onLoop(func() { ok = cond() })
+		if ok {
+			return
+		}
+		if time.Now().After(deadline) {
+			h.t.Fatalf("not within 10 s: %s", what)
+		}
+	}
+}
+
 // each runs a test on every back end.
 func each(t *testing.T, f func(t *testing.T, h *harness)) {
 	for _, m := range methods {
 		t.Run(m, func(t *testing.T) { f(t, start(t, Config{Method: m})) })
 	}
-}
-
-func TestReadWrite(t *testing.T) {
-	each(t, func(t *testing.T, h *harness) {
-		var c *Conn
-		var p *peer
-		h.onLoop(func() { c, p = h.pair() })
-		go func() {
-			time.Sleep(10 * time.Millisecond)
-			p.Write([]byte("hello"))
-			time.Sleep(10 * time.Millisecond)
-			p.CloseWrite()
-		}()
-		h.fiber(func() {
-			got, err := io.ReadAll(c)
-			if string(got) != "hello" || err != nil {
-				t.Errorf("read %q, %v", got, err)
-			}
-			if !c.PeerClosed() || !c.EOF() {
-				t.Error("the end was not noted")
-			}
-			if n, err := c.Write([]byte("bye")); n != 3 || err != nil {
-				t.Errorf("Write: %d, %v", n, err)
-			}
-			c.Close()
-		})
-		got, err := io.ReadAll(p)
-		if string(got) != "bye" || err != nil {
-			t.Errorf("peer read %q, %v", got, err)
-		}
-	})
 }
