@@ -36,7 +36,7 @@ func (Files) ReadFile(name string) ([]byte, error) {
 	size := info.Size()
 	content, err := io.ReadAll(io.NewSectionReader(f, 0, size))
 	if err == nil && int64(len(content)) < size {
-		err = &fs.PathError{Op: "read", Path: name, Err: fmt.Errorf("returned only %d bytes instead of %d", len(content), size)}
+		err = &fs.PathError{Op: "read", Path: name, Err: io.ErrUnexpectedEOF}
 	}
 	return content, err
 }

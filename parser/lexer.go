@@ -2,6 +2,7 @@ package parser
 
 import (
 	"io"
+	"math"
 	"strings"
 
 	"github.com/alecthomas/participle/v2/lexer"
@@ -29,38 +30,13 @@ func (definition) Symbols() map[string]lexer.TokenType {
 	}
 }
 
-func (d definition) Lex(name string, r io.Reader) (lexer.Lexer, error) {
+// Lex reads a configuration file.
+func (definition) Lex(name string, r io.Reader) (lexer.Lexer, error) {
 	src, err := io.ReadAll(r)
 	if err != nil {
 		return nil, err
 	}
-	return d.LexString(name, string(src))
-}
-
-func (definition) LexString(name, src string) (lexer.Lexer, error) {
-	s := newScanner(name, src, false)
-	s.batches = false
-	return s, nil
-}
-
-// batchSize is how many tokens are handed to the grammar at once, and a statement more.
-const batchSize = 500
-
-// newScanner reads a text. In the argument of -g nothing is too long: nginx needs no buffer for it.
-func newScanner(file, src string, param bool) *scanner {
-	s := &scanner{file: file, src: src, line: 1, limit: bufferSize, batches: true}
-	if param {
-		s.limit = len(src)
-	}
-	return s
-}
-
-// batch returns some whole statements; none at the end of the text. Reading all of it at once, as participle does,
-// would fill memory with tokens, a dozen bytes for each byte of text, and read on behind an error.
-func (s *scanner) batch() *lexer.PeekingLexer {
-	s.left = batchSize
-	tokens, _ := lexer.Upgrade(s) // Next returns no errors
-	return tokens
+	return newScanner(name, string(src), false), nil
 }
 
 // scanner is the character level of ngx_conf_read_token.
@@ -70,14 +46,32 @@ type scanner struct {
 	pos   int // offset of the next byte
 	line  int // its line
 	limit int // how many bytes since the start of a word or comment nginx can keep
+	left  int // tokens to go in this batch
 
-	words  int  // how many of the current statement were read
-	lua    bool // the first of them announces Lua source
-	source bool // Lua source comes next
+	words  int   // how many of the current statement were read
+	lua    bool  // the first of them announces Lua source
+	source bool  // Lua source comes next
+	bad    token // comes next and is the last, if it has a type
+}
 
-	batches bool  // the text is read in batches
-	left    int   // tokens to go in this one
-	bad     token // comes next and is the last, if it has a type
+// newScanner reads a text. In the argument of -g nothing is too long: nginx needs no buffer for it.
+func newScanner(file, src string, param bool) *scanner {
+	s := &scanner{file: file, src: src, line: 1, limit: bufferSize, left: math.MaxInt}
+	if param {
+		s.limit = len(src)
+	}
+	return s
+}
+
+// batchSize is how many tokens are handed to the grammar at once, not counting the rest of the last statement.
+const batchSize = 500
+
+// batch returns the next statements; none at the end of the text. All tokens at once, as participle reads them, would
+// take ten times the memory of the text, and the text behind an error would be read for nothing.
+func (s *scanner) batch() *lexer.PeekingLexer {
+	s.left = batchSize
+	tokens, _ := lexer.Upgrade(s) // Next returns no errors
+	return tokens
 }
 
 // Classes of bytes outside quotes.
@@ -95,7 +89,7 @@ var class = [256]uint8{
 
 // Next returns words and punctuation. It returns no errors: a badToken is where nginx would stop reading.
 func (s *scanner) Next() (token, error) {
-	if s.batches && s.left <= 0 && s.words == 0 {
+	if s.left <= 0 && s.words == 0 {
 		return s.token(lexer.EOF, ""), nil
 	}
 	s.left--

@@ -33,8 +33,8 @@ type Directive struct {
 	// Name is unquoted and unescaped, as the arguments are.
 	Name string
 	// Args are the values that nginx keeps in cf->args after the name: without quotes, the escapes \" \' \\ \t \r \n
-	// replaced, any other backslash and variables as written. With Lua set the last one is the Lua source; nginx
-	// checks the number of arguments before it reads the source, so does not count it.
+	// replaced, any other backslash and variables as written. With Lua set the last one is the Lua source, "" if
+	// Block.Err is set; nginx checks the number of arguments before it reads the source, so does not count it.
 	Args []string
 	// File is the name given to Parse: as nginx prints it in errors.
 	File string
@@ -145,6 +145,7 @@ func (f *folder) add(st *statement) string {
 			d.Block = &Block{}
 			if strings.HasSuffix(d.Name, luaSuffix) {
 				d.Lua, d.LuaLine = true, d.Line
+				d.Args = append(d.Args, "")
 			}
 			f.open = append(f.open, d.Block)
 		}
@@ -152,7 +153,7 @@ func (f *folder) add(st *statement) string {
 	case luaToken:
 		around := f.open[len(f.open)-2].Items
 		d := around[len(around)-1]
-		d.Args = append(d.Args, end.Value)
+		d.Args[len(d.Args)-1] = end.Value
 	case closeToken:
 		if len(f.open) == 1 {
 			return `unexpected "}"`
@@ -177,13 +178,11 @@ func (f *folder) directive(st *statement) *Directive {
 	for i := range words {
 		values[i] = words[i].Value
 	}
-	return &Directive{
-		Name:     values[0],
-		Args:     values[1:],
-		File:     f.file,
-		Line:     st.end().Pos.Line,
-		NameLine: words[0].Pos.Line,
+	d := &Directive{Name: values[0], Args: values[1:], File: f.file}
+	if !f.param {
+		d.Line, d.NameLine = st.end().Pos.Line, words[0].Pos.Line
 	}
+	return d
 }
 
 // fail ends the reading in the innermost block.
