@@ -76,7 +76,7 @@ func (p *PacketConn) Interest(read, write bool) Interest { return Interest{p.c, 
 func (p *PacketConn) Read(b []byte) (int, error) { return p.c.Read(b) }
 
 // Write sends a datagram on a connected socket.
-func (p *PacketConn) Write(b []byte) (int, error) { return p.c.Write(b) }
+func (p *PacketConn) Write(b []byte) (int, error) { return p.SendMsg(b, nil, netip.AddrPort{}) }
 
 // RecvFrom receives a datagram and its sender; what does not fit into b is lost.
 func (p *PacketConn) RecvFrom(b []byte) (int, netip.AddrPort, error) {
