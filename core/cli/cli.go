@@ -1,0 +1,143 @@
+// Package cli is the command line of the server: nginx's options, their
+// defaults and what -v, -V and -h print (src/core/nginx.c). What the options
+// ask for is done by core/process.
+package cli
+
+import (
+	"os"
+	"path"
+	"runtime"
+	"strings"
+
+	"moongate/conf"
+	"moongate/core/build"
+	"moongate/core/log"
+	"moongate/core/process"
+)
+
+// Main runs the binary made of modules: a server, one of its processes, or a
+// command to it. It returns the exit status.
+func Main(modules []*conf.Module) int {
+	reg := conf.NewRegistry(modules...)
+	process.RunChild(reg)
+	f, err := parse(os.Args[1:])
+	if err != nil {
+		complain(err)
+		return 1
+	}
+	if f.version {
+		f.showVersion(modules)
+		if !f.test {
+			return 0
+		}
+	}
+	o, err := f.options()
+	if err != nil {
+		complain(err)
+		return 1
+	}
+	o.Registry = reg
+	return process.Main(o)
+}
+
+// options completes the command line with the defaults of the build.
+func (f *flags) options() (*process.CommandLine, error) {
+	o := &process.CommandLine{
+		Prefix: withSlash(build.Prefix), ErrorLog: process.DefaultErrorLog(), Param: f.param,
+		Test: f.test, Quiet: f.quiet, Dump: f.dump, Signal: f.signal,
+	}
+	if f.hasPrefix {
+		o.Prefix = withSlash(f.prefix)
+	}
+	if o.Prefix == "" {
+		wd, err := os.Getwd()
+		if err != nil {
+			return nil, err
+		}
+		o.Prefix = withSlash(wd)
+	}
+	if f.hasErrorLog {
+		o.ErrorLog = f.errorLog
+	}
+	name := build.ConfPath
+	if f.hasConf {
+		name = f.conf
+	}
+	o.File = full(o.Prefix, name)
+	o.ConfPrefix = conf.Dir(o.File)
+	src := &source{builtin: !f.hasConf, file: o.File, dir: o.ConfPrefix}
+	o.Source = src
+	o.Started = func(l *log.Logger) {
+		if src.builtin && src.missing() {
+			l.Log(log.Notice, nil, `there is no "%s", using the built-in configuration`, o.File)
+		}
+	}
+	return o, nil
+}
+
+func withSlash(dir string) string {
+	if dir != "" && !strings.HasSuffix(dir, "/") {
+		dir += "/"
+	}
+	return dir
+}
+
+func full(prefix, name string) string {
+	if path.IsAbs(name) {
+		return name
+	}
+	return prefix + name
+}
+
+// showVersion prints what -v, -V and -h ask for.
+func (f *flags) showVersion(modules []*conf.Module) {
+	text := "nginx version: nginx/" + process.Version + " (moongate " + build.Version + ")\n"
+	if f.help {
+		errorLog := build.ErrorLogPath
+		if process.DefaultErrorLog() == "" {
+			errorLog = "stderr"
+		}
+		text += usage(withSlash(build.Prefix), errorLog, build.ConfPath)
+	}
+	if f.configure {
+		text += "built by " + runtime.Version() + "\n" +
+			"TLS SNI support enabled\n" +
+			"configure arguments: " + strings.Join(arguments(modules), " ") + "\n"
+	}
+	stderr(text)
+}
+
+// arguments are the options of a configure run that would have given this
+// binary: the paths, and what the modules stand for.
+func arguments(modules []*conf.Module) []string {
+	var list []string
+	add := func(option, value string) {
+		if value != "" {
+			list = append(list, "--"+option+"="+value)
+		}
+	}
+	add("prefix", build.Prefix)
+	for _, p := range []struct{ option, value string }{
+		{"sbin-path", build.SbinPath}, {"modules-path", build.ModulesPath}, {"conf-path", build.ConfPath},
+		{"error-log-path", build.ErrorLogPath}, {"http-log-path", build.HTTPLogPath},
+		{"pid-path", build.PidPath}, {"lock-path", build.LockPath},
+	} {
+		value := p.value
+		if value != "stderr" {
+			value = full(withSlash(build.Prefix), value)
+		}
+		add(p.option, value)
+	}
+	add("user", build.User)
+	add("group", build.Group)
+	seen := make(map[string]bool)
+	for _, m := range modules {
+		for _, a := range m.Arguments {
+			if !seen[a] {
+				seen[a] = true
+				list = append(list, a)
+			}
+		}
+	}
+	return list
+}
