@@ -153,8 +153,12 @@ func (z *Zone) TryLock() bool {
 	return ok
 }
 
-// Unlock frees the zone's lock.
-func (z *Zone) Unlock() { z.hdr.lock.Unlock() }
+// Unlock frees the zone's lock. After a panic in the midst of a change it
+// resets the zone first, as Lock does after a kill.
+func (z *Zone) Unlock() {
+	z.recover()
+	z.hdr.lock.Unlock()
+}
 
 // ForceUnlock frees the lock if the process pid, which no longer runs, holds
 // it. The master calls it for every zone when a worker is gone, and logs
@@ -174,10 +178,14 @@ func (z *Zone) End() {
 	atomic.StoreUint32(&z.hdr.mutating, z.hdr.mutating-1)
 }
 
+// recover resets the zone if a change was begun and not ended.
 func (z *Zone) recover() {
-	if atomic.LoadUint32(&z.hdr.mutating) == 0 {
-		return
+	if atomic.LoadUint32(&z.hdr.mutating) != 0 {
+		z.reset()
 	}
+}
+
+func (z *Zone) reset() {
 	// Killed meanwhile, the next holder starts over.
 	atomic.StoreUint32(&z.hdr.mutating, 1)
 	z.format()

@@ -248,6 +248,24 @@ func TestTornZoneIsReset(t *testing.T) {
 	}
 }
 
+// TestPanicResets: a panic in the midst of a change leaves a new zone, and a
+// free lock.
+func TestPanicResets(t *testing.T) {
+	z := newZone(t, MinSize)
+	z.Table(0).InsertString("lost", 0, 0)
+	func() {
+		defer func() { recover() }()
+		z.Lock()
+		defer z.Unlock()
+		z.Free(1) // nothing allocated
+	}()
+	z.Lock()
+	defer z.Unlock()
+	if z.Generation() != 1 || z.Table(0).Len() != 0 {
+		t.Errorf("generation %d, %d entries", z.Generation(), z.Table(0).Len())
+	}
+}
+
 // TestKilledAtRandom kills processes while they use a zone: whatever they
 // leave, the others go on with a sound one.
 func TestKilledAtRandom(t *testing.T) {

@@ -1,7 +1,6 @@
 // Package shm is the memory that the master and the workers share: zones of
 // fixed size with a lock that survives a killed holder, a slab allocator
-// counting pages as nginx's does, a table of keyed entries in LRU order, and
-// plain counters.
+// counting pages as nginx's does, and a table of keyed entries in LRU order.
 //
 // A zone is a memfd mapped by every process that inherits its descriptor, at
 // another address in each: what is stored there refers to other parts by
@@ -9,7 +8,8 @@
 //
 // All of a zone but its atomics is used between [Zone.Lock] and
 // [Zone.Unlock]. Nothing that parks the fiber, and little that allocates,
-// belongs there; byte slices of the zone must be copied before Unlock.
+// belongs there; byte slices of the zone must be copied before Unlock. Unlock
+// is to be deferred, or a panic leaves the lock to a process that lives on.
 //
 // The counterparts in nginx are src/os/unix/ngx_shmem.c, src/core/ngx_slab.c,
 // ngx_shmtx.c, ngx_rbtree.c and ngx_queue.c.
