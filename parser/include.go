@@ -2,6 +2,7 @@ package parser
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -12,8 +13,8 @@ import (
 
 // Source gives access to files. The master's is Files; a worker has one that replays what the master read.
 type Source interface {
-	// ReadFile returns the content of a file. Its errors are *fs.PathError with Op "open" or "read", so that the
-	// caller can name the system call as nginx does.
+	// ReadFile returns the content of a file. Its errors are *fs.PathError with Op "open" or "pread", the system call
+	// that nginx names in its message.
 	ReadFile(name string) ([]byte, error)
 	// Glob returns the names that match a glob(3) pattern, sorted bytewise; none is not an error.
 	Glob(pattern string) ([]string, error)
@@ -36,9 +37,15 @@ func (Files) ReadFile(name string) ([]byte, error) {
 	size := info.Size()
 	content, err := io.ReadAll(io.NewSectionReader(f, 0, size))
 	if err == nil && int64(len(content)) < size {
-		err = &fs.PathError{Op: "read", Path: name, Err: io.ErrUnexpectedEOF}
+		err = io.ErrUnexpectedEOF
 	}
-	return content, err
+	if err != nil {
+		if failed := (*fs.PathError)(nil); errors.As(err, &failed) {
+			err = failed.Err
+		}
+		return nil, &fs.PathError{Op: "pread", Path: name, Err: err}
+	}
+	return content, nil
 }
 
 // Glob is glob(3) without flags.

@@ -115,11 +115,16 @@ func TestFilesReadFile(t *testing.T) {
 	if got, err := (Files{}).ReadFile("/dev/zero"); err != nil || len(got) != 0 {
 		t.Errorf("a device: got %d bytes, %v", len(got), err)
 	}
-	var pathError *fs.PathError
-	if _, err := (Files{}).ReadFile(dir); !errors.As(err, &pathError) || pathError.Op != "read" || pathError.Err != syscall.EISDIR {
-		t.Errorf("a directory: %v", err)
-	}
-	if _, err := (Files{}).ReadFile(name + "b"); !errors.As(err, &pathError) || pathError.Op != "open" || pathError.Err != syscall.ENOENT {
-		t.Errorf("a missing file: %v", err)
+	for _, tt := range []struct {
+		name string
+		want fs.PathError
+	}{
+		{dir, fs.PathError{Op: "pread", Path: dir, Err: syscall.EISDIR}},
+		{name + "b", fs.PathError{Op: "open", Path: name + "b", Err: syscall.ENOENT}},
+	} {
+		_, err := (Files{}).ReadFile(tt.name)
+		if got := (*fs.PathError)(nil); !errors.As(err, &got) || *got != tt.want {
+			t.Errorf("%s: %v", tt.name, err)
+		}
 	}
 }

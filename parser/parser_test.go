@@ -47,12 +47,13 @@ func TestParseTree(t *testing.T) {
 		src  string
 		want []string
 	}{
-		"empty":              {"", []string{""}},
-		"blanks":             {" \t\r\n# a; b {\n", []string{""}},
-		"directive":          {"user www data;", []string{"1 user|www|data"}},
-		"no blank needed":    {"a;b;c{}d;", []string{"1 a", "1 b", "1 c", "1 }", "1 d"}},
-		"lines":              {"a\nb\n\nc\n;", []string{"1-5 a|b|c"}},
-		"block":              {"http {\n  server {\n    a;\n  }\n}\n", []string{"1 http", "  2 server", "    3 a", "  4 }", "5 }"}},
+		"empty":           {"", []string{""}},
+		"blanks":          {" \t\r\n# a; b {\n", []string{""}},
+		"directive":       {"user www data;", []string{"1 user|www|data"}},
+		"no blank needed": {"a;b;c{}d;", []string{"1 a", "1 b", "1 c", "1 }", "1 d"}},
+		"lines":           {"a\nb\n\nc\n;", []string{"1-5 a|b|c"}},
+		"block": {"http {\n  server {\n    a;\n  }\n}\n", []string{
+			"1 http", "  2 server", "    3 a", "  4 }", "5 }"}},
 		"brace on own line":  {"http\n{\n}", []string{"1-2 http", "3 }"}},
 		"CRLF":               {"a b;\r\nc\r\n;\r\n", []string{"1 a|b", "2-3 c"}},
 		"comment in between": {"a # ;\n b;", []string{"1-2 a|b"}},
@@ -142,7 +143,8 @@ func TestParseErrors(t *testing.T) {
 		"ends in an escape":          {`a b\`, []string{`1 ! unexpected end of file, expecting ";" or "}"`}},
 		"escaped newline at the end": {"a b\\\n", []string{`2 ! unexpected end of file, expecting ";" or "}"`}},
 		"block not closed":           {"a {\nb;\n", []string{"1 a", "  2 b", `  3 ! unexpected end of file, expecting "}"`}},
-		"inner block not closed":     {"a { b {\n }", []string{"1 a", "  1 b", "  2 }", `  2 ! unexpected end of file, expecting "}"`}},
+		"inner block not closed": {"a { b {\n }", []string{
+			"1 a", "  1 b", "  2 }", `  2 ! unexpected end of file, expecting "}"`}},
 		"directive without end in a block": {
 			"a { b {\n c", []string{"1 a", "  1 b", `    2 ! unexpected end of file, expecting ";" or "}"`}},
 		"one brace too many":    {"a {\n}\n}\nb;", []string{"1 a", "2 }", `3 ! unexpected "}"`}},
@@ -160,9 +162,12 @@ func TestParseErrors(t *testing.T) {
 				"1 location|~|a", "  1 2}$", "  2 }", `  2 ! unexpected end of file, expecting "}"`}},
 		"too long word": {
 			"a;\nb\n" + long + "x;", []string{"1 a", `3 ! too long parameter "xxxxxxxxxx..." started`}},
-		"too long quoted":    {"\n\"\n" + long, []string{`2 ! too long parameter, probably missing terminating """ character`}},
-		"too long in quotes": {"a 'b" + long + "'", []string{`1 ! too long parameter, probably missing terminating "'" character`}},
-		"too long comment":   {"a;\n\n#yyyyyyyyyy" + long + "\nb;", []string{"1 a", `3 ! too long parameter "#yyyyyyyyy..." started`}},
+		"too long quoted": {"\n\"\n" + long, []string{
+			`2 ! too long parameter, probably missing terminating """ character`}},
+		"too long in quotes": {"a 'b" + long + "'", []string{
+			`1 ! too long parameter, probably missing terminating "'" character`}},
+		"too long comment": {"a;\n\n#yyyyyyyyyy" + long + "\nb;", []string{
+			"1 a", `3 ! too long parameter "#yyyyyyyyy..." started`}},
 		"two things": {
 			"a \"b\"c; } d \"", []string{`1 ! unexpected "c"`}},
 	} {
