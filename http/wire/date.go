@@ -73,7 +73,10 @@ func ParseDate(value []byte) (unix int64, ok bool) {
 	var year, month, day int
 	if asctime {
 		month = d.month()
-		d.skip(' ')
+		d.advance(1)
+		if d.at(0) == ' ' {
+			d.advance(1)
+		}
 		day = d.asctimeDay()
 		if len(d.s) < len(" 23:50:13 2002") {
 			return 0, false
@@ -140,12 +143,6 @@ func (d *dateParser) next() byte {
 	c := d.at(0)
 	d.advance(1)
 	return c
-}
-
-func (d *dateParser) skip(c byte) {
-	if d.at(0) == c {
-		d.advance(1)
-	}
 }
 
 func (d *dateParser) expect(c byte) {

@@ -129,7 +129,7 @@ func FuzzHeaderLine(f *testing.F) {
 }
 
 func TestLookupHeader(t *testing.T) {
-	for id := HeaderID(1); id < headerCount; id++ {
+	for id := HeaderID(1); id < NumHeaders; id++ {
 		name := id.String()
 		for _, s := range []string{name, strings.ToLower(name), strings.ToUpper(name)} {
 			if got := LookupHeader(s); got != id {

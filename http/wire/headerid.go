@@ -69,10 +69,11 @@ const (
 	HeaderXForwardedFor
 	HeaderXRealIP
 
-	headerCount
+	// NumHeaders is one more than the last header.
+	NumHeaders
 )
 
-var headerNames = [headerCount]string{
+var headerNames = [NumHeaders]string{
 	HeaderAccept:             "Accept",
 	HeaderAcceptEncoding:     "Accept-Encoding",
 	HeaderAcceptLanguage:     "Accept-Language",
