@@ -7,7 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Listener is a listening stream socket. The descriptor is the caller's; it must be non-blocking.
+// Listener is a listening stream socket. The descriptor is the caller's; it must be non-blocking, and
+// stay open until RemoveListener.
 type Listener struct {
 	FD     int
 	Server Server
@@ -177,7 +178,7 @@ func (l *Loop) acceptOne(ls *Listener) bool {
 	}
 	l.cfg.Stats.Accepted.Add(1)
 	a.disabled = l.cfg.Connections/8 - (l.cfg.Connections - l.conns.used)
-	c, err := l.conns.add(l, fd, flagStream|flagWritable|flagAccepted)
+	c, err := l.conns.add(l, fd, flagStream|flagWritable|flagAccepted|flagFresh)
 	if err != nil {
 		_ = sysClose(fd)
 		return false

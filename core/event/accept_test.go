@@ -84,6 +84,7 @@ func (h *harness) serve(s Server, set func(*Listener)) (*Listener, string) {
 			h.t.Error(err)
 		}
 	})
+	h.t.Cleanup(func() { h.onLoop(func() { _ = h.RemoveListener(ls) }) }) // before it is closed
 	return ls, addr
 }
 

@@ -48,10 +48,12 @@ type Conn struct {
 	flags        connFlags
 	rwait, wwait *Fiber
 	timer        Timer // of an idle or lingering connection
-	prev, next   *Conn // in the list of idle connections
+	prev, next   *Conn // in the list of reusable connections
 	watch        closeWatch
-	linger       *lingering
 	local, peer  compactAddr
+
+	until int64         // of a lingering connection: NowMsec at which it ends
+	each  time.Duration // of a lingering one: limit of each wait; of a protected one: the time after
 }
 
 // closeWatch is whom to tell when the peer closes.
@@ -62,13 +64,7 @@ type closeWatch struct {
 
 func (w *closeWatch) set() bool { return w.f != nil || w.fiber.f != nil }
 
-// lingering is the state of CloseLinger.
-type lingering struct {
-	until int64         // NowMsec at which it ends
-	each  time.Duration // limit for each wait
-}
-
-type connFlags uint16
+type connFlags uint32
 
 const (
 	flagReadable    connFlags = 1 << iota // reading may give something
@@ -79,12 +75,14 @@ const (
 	flagStream                            // a short read means that nothing is left
 	flagWriteEvents                       // epoll reports writability
 	flagShared                            // other processes may hold the descriptor: tell the poller
-	flagIdle                              // the loop's, in the list of idle connections
+	flagIdle                              // the loop's, in Idle
 	flagLinger                            // the loop's, in CloseLinger
-	flagClosed
+	flagReusable                          // in the list of those closed when connections run out
+	flagFresh                             // accepted and not served yet
+	flagServing                           // a fiber has been queued to serve it
 	flagAccepted
 	flagReclaimed
-	flagServing // a fiber has been queued to serve it
+	flagClosed
 )
 
 func (c *Conn) has(f connFlags) bool { return c.flags&f != 0 }
@@ -215,107 +213,12 @@ func (c *Conn) setWatch(w closeWatch) {
 	}
 }
 
-// Idle hands the connection to the loop: no fiber, no buffer. When it becomes readable (or the peer
-// closes it) Server.Serve runs in a new fiber; after d (0: never) Server.IdleTimeout. The caller must
-// not use it any more, nor leave a fiber waiting on it.
-func (c *Conn) Idle(d time.Duration) {
-	if c.has(flagClosed | flagIdle | flagLinger | flagServing) {
-		return
-	}
-	c.disown()
-	c.watch = closeWatch{}
-	if d > 0 {
-		c.loop.SetTimer(&c.timer, d)
-	} else {
-		c.timer.disarm()
-	}
-	c.loop.conns.pushIdle(c)
-	if c.Readable() {
-		c.startServe()
-	}
-}
-
-// Take takes an idle connection back into use without waiting for an event, as a pool of upstream
-// connections does. It reports false when the connection is not idle any more: it was closed, or
-// something has arrived and its server is going to run.
-func (c *Conn) Take() bool {
-	if !c.has(flagIdle) {
-		return false
-	}
-	c.loop.conns.dropIdle(c)
-	c.timer.disarm()
-	return true
-}
-
-// disown forgets that the current fiber serves the connection.
-func (c *Conn) disown() {
-	if f := c.loop.cur; f != nil && f.conn == c {
-		f.conn = nil
-	}
-}
-
-// startServe queues a fiber for an idle connection.
-func (c *Conn) startServe() {
-	c.loop.conns.dropIdle(c)
-	c.timer.disarm()
-	c.flags |= flagServing
-	c.loop.serve(c)
-}
-
-// served runs the server in the fiber that startServe queued.
-func (c *Conn) served() {
-	c.flags &^= flagServing
-	if !c.has(flagClosed) {
-		c.Server.Serve(c)
-	}
-}
-
-// expire implements expirer: the end of an idle or lingering connection's time.
-func (c *Conn) expire(*Loop) {
-	switch {
-	case c.has(flagLinger):
-		c.Close()
-	case c.has(flagIdle):
-		c.loop.conns.dropIdle(c)
-		c.idleTimeout()
-	}
-}
-
-func (c *Conn) idleTimeout() {
-	l := c.loop
-	defer func() {
-		if v := recover(); v != nil {
-			l.logPanic(v)
-			c.Close()
-		}
-	}()
-	if c.Server == nil {
-		c.Close()
-		return
-	}
-	c.Server.IdleTimeout(c)
-}
-
-// reclaim asks the server to close an idle connection, and insists.
-func (c *Conn) reclaim() {
-	c.loop.conns.dropIdle(c)
-	c.timer.disarm()
-	c.flags |= flagReclaimed
-	c.idleTimeout()
-	if !c.has(flagClosed | flagLinger) {
-		c.Close()
-	}
-}
-
 // Close closes the connection. Fibers waiting on it get ErrClosed. Closing twice does nothing.
 func (c *Conn) Close() {
 	if c.has(flagClosed) {
 		return
 	}
 	l := c.loop
-	if c.has(flagIdle) {
-		l.conns.dropIdle(c)
-	}
 	if c.has(flagShared) {
 		l.poll.del(c)
 	}
@@ -331,10 +234,11 @@ func (c *Conn) Close() {
 func (c *Conn) release() {
 	l := c.loop
 	l.DelTimer(&c.timer)
+	l.conns.dropReusable(c)
 	l.conns.remove(c)
-	c.flags |= flagClosed
+	c.flags = c.flags&^(flagIdle|flagLinger) | flagClosed
 	c.fd = -1
-	c.watch, c.linger = closeWatch{}, nil
+	c.watch = closeWatch{}
 	if c.rwait != nil {
 		c.rwait.ioReady()
 	}
@@ -357,73 +261,6 @@ func (c *Conn) CloseReset() {
 		c.loop.cfg.Log.Log(LogAlert, err, "setsockopt(SO_LINGER) failed")
 	}
 	c.Close()
-}
-
-// CloseLinger closes the sending side and lets the loop read and drop what the peer still sends,
-// until it closes, nothing came for each (lingering_timeout), or total (lingering_time) is over: a
-// response sent to a peer that is still sending would otherwise be lost to a reset. It returns at
-// once; the caller must not use the connection any more.
-func (c *Conn) CloseLinger(total, each time.Duration) {
-	if c.has(flagClosed | flagLinger) {
-		return
-	}
-	if c.has(flagEOF|flagHangup) || total <= 0 || each <= 0 || sysShutdown(int(c.fd), unix.SHUT_WR) != 0 {
-		c.Close()
-		return
-	}
-	if c.has(flagIdle) {
-		c.loop.conns.dropIdle(c)
-	}
-	c.disown()
-	c.watch = closeWatch{}
-	c.Server, c.Data = nil, nil
-	c.flags |= flagLinger
-	c.linger = &lingering{until: c.loop.msec + total.Milliseconds(), each: each}
-	c.loop.SetTimer(&c.timer, min(each, total))
-	if c.Readable() {
-		c.lingerRead()
-	}
-}
-
-// lingerRead drops what has arrived.
-func (c *Conn) lingerRead() {
-	l := c.loop
-	if l.discard == nil {
-		l.discard = make([]byte, 16<<10)
-	}
-	got := false
-	for range fiberBudget {
-		_, err := c.TryRead(l.discard)
-		if err == ErrAgain {
-			if got {
-				c.lingerMore()
-			}
-			return
-		}
-		if err != nil {
-			c.Close()
-			return
-		}
-		got = true
-	}
-	c.lingerMore()
-	if c.has(flagLinger) && !c.has(flagClosed) {
-		l.Post(func() { // the peer sends faster than is fair to the others
-			if c.has(flagLinger) && !c.has(flagClosed) {
-				c.lingerRead()
-			}
-		})
-	}
-}
-
-// lingerMore gives the peer another while.
-func (c *Conn) lingerMore() {
-	left := time.Duration(c.linger.until-c.loop.msec) * time.Millisecond
-	if left <= 0 {
-		c.Close()
-		return
-	}
-	c.loop.SetTimer(&c.timer, min(c.linger.each, left))
 }
 
 // Addr is a socket address: an IP address and port, or the path of a Unix-domain socket.

@@ -2,8 +2,8 @@ package event
 
 import "golang.org/x/sys/unix"
 
-// connTable holds a loop's connections by slot, the number that events carry, and the list of idle
-// ones.
+// connTable holds a loop's connections by slot, the number that events carry, and the list of
+// reusable ones.
 type connTable struct {
 	slots []*Conn
 	free  []int32
@@ -11,9 +11,12 @@ type connTable struct {
 	open  int    // accepted connections
 	gen   uint32 // of the last registration
 
-	idle   Conn // the list's anchor: idle.next is the oldest
-	idleN  int
-	warned int64 // second of the last "reusing connections"
+	// The idle and lingering connections, which are closed to make room: a ring around reusable,
+	// whose next is the oldest.
+	reusable  Conn
+	reusableN int
+	warned    int64 // second of the last "reusing connections"
+	draining  bool  // CloseIdle was called
 }
 
 // add makes a connection of fd, subject to worker_connections.
@@ -55,42 +58,42 @@ func (t *connTable) lookup(slot int32, gen uint32) *Conn {
 	return nil
 }
 
-// pushIdle appends c, now the youngest, to the idle list.
-func (t *connTable) pushIdle(c *Conn) {
-	a := &t.idle
+// pushReusable appends c, now the youngest, to the reusable connections (ngx_reusable_connection).
+func (t *connTable) pushReusable(c *Conn) {
+	a := &t.reusable
 	if a.next == nil {
 		a.next, a.prev = a, a
 	}
 	c.prev, c.next = a.prev, a
 	a.prev.next, a.prev = c, c
-	c.flags |= flagIdle
-	t.idleN++
+	c.flags |= flagReusable
+	t.reusableN++
 	c.loop.cfg.Stats.Waiting.Add(1)
 }
 
-func (t *connTable) dropIdle(c *Conn) {
+func (t *connTable) dropReusable(c *Conn) {
+	if !c.has(flagReusable) {
+		return
+	}
 	c.prev.next, c.next.prev = c.next, c.prev
 	c.prev, c.next = nil, nil
-	c.flags &^= flagIdle
-	t.idleN--
+	c.flags &^= flagReusable
+	t.reusableN--
 	c.loop.cfg.Stats.Waiting.Add(-1)
 }
 
 // reserve sees to it that one more connection may be used, as ngx_get_connection does: when less than
-// a sixteenth is free it reclaims the oldest idle connections.
+// a sixteenth is free it closes the oldest idle and lingering connections.
 func (l *Loop) reserve() bool {
 	t := &l.conns
 	limit := l.cfg.Connections
-	if limit-t.used <= limit/16 && t.idleN > 0 {
+	if limit-t.used <= limit/16 && t.reusableN > 0 {
 		if now := l.now.Unix(); t.warned != now {
 			t.warned = now
 			l.cfg.Log.Log(LogWarn, nil, "%d worker_connections are not enough, reusing connections", limit)
 		}
-		for range max(min(32, t.idleN/8), 1) {
-			if t.idleN == 0 {
-				break
-			}
-			t.idle.next.reclaim()
+		for n := max(min(32, t.reusableN/8), 1); n > 0 && t.reusableN > 0; n-- {
+			t.reusable.next.reclaim()
 		}
 	}
 	if t.used >= limit {
@@ -100,10 +103,15 @@ func (l *Loop) reserve() bool {
 	return true
 }
 
-// CloseIdle reclaims all idle connections, for a graceful shutdown.
+// CloseIdle reclaims the idle connections, for a graceful shutdown: those protected by IdleMin once
+// that is over, and those accepted but not served yet not at all, as their request may be on its way.
 func (l *Loop) CloseIdle() {
-	for n := l.conns.idleN; n > 0 && l.conns.idleN > 0; n-- {
-		l.conns.idle.next.reclaim()
+	l.conns.draining = true
+	for i := 0; i < len(l.conns.slots); i++ {
+		c := l.conns.slots[i]
+		if c != nil && c.has(flagReusable) && c.has(flagIdle) && !c.has(flagFresh) {
+			c.reclaim()
+		}
 	}
 }
 
@@ -115,9 +123,6 @@ func (t *connTable) closeAll() {
 	for _, c := range t.slots {
 		if c == nil {
 			continue
-		}
-		if c.has(flagIdle) {
-			t.dropIdle(c)
 		}
 		fd := int(c.fd)
 		c.release()

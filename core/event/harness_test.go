@@ -143,3 +143,26 @@ func each(t *testing.T, f func(t *testing.T, h *harness)) {
 		t.Run(m, func(t *testing.T) { f(t, start(t, Config{Method: m})) })
 	}
 }
+
+// tcpPair is a connected pair over loopback: one end a Conn.
+func (h *harness) tcpPair() (*Conn, *net.TCPConn) {
+	h.t.Helper()
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	defer ln.Close()
+	var c *Conn
+	h.fiber(func() {
+		c, err = h.Dial(&unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}, Port: ln.Addr().(*net.TCPAddr).Port}, DialOptions{})
+	})
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	nc, err := ln.Accept()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	h.t.Cleanup(func() { nc.Close() })
+	return c, nc.(*net.TCPConn)
+}
