@@ -18,8 +18,11 @@ LDFLAGS = -s -w $(foreach p,$(filter-out %=,$(PATHS)),-X moongate/core/build.$(p
 
 export CGO_ENABLED = 0
 
+# Specifications are not cached: Go does not know that they depend on the binary. Most of their time is waiting.
+COUNTED = $(GO) test -json -count=1 -parallel 8
+
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-oracle bench race fuzz lint install clean needs
+.PHONY: help build run test test-oracle bench race fuzz lint install clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -35,19 +38,20 @@ run: build ## serve the tour on http://localhost:8080 in the foreground
 
 test: ## run every test: units, architecture, specifications
 	@tests/needs test
-	$(GO) test -count=1 -parallel 8 ./...
+	@$(COUNTED) ./... | $(GO) run ./tests/tally
 
-test-oracle: ## run the specifications against the real nginx
+test-oracle: ## run the specifications against the real nginx (MOONGATE_ORACLE=/path/to/nginx)
 	@tests/needs oracle
-	MOONGATE_ORACLE="$${MOONGATE_ORACLE:-$$(command -v nginx || echo /usr/sbin/nginx)}" tests/count \
-		$(GO) test -count=1 -parallel 8 -json ./tests/spec
+	@export MOONGATE_ORACLE="$${MOONGATE_ORACLE:-$$(command -v nginx || echo /usr/sbin/nginx)}"; \
+		$(COUNTED) ./tests/spec | $(GO) run ./tests/tally
 
 bench: build ## measure Moongate beside the real nginx (BENCHFLAGS='-case lua -duration 2s')
 	@tests/needs bench
 	$(GO) run ./tests/bench -moongate ./moongate $(BENCHFLAGS)
 
 race: ## run the unit tests under the race detector, in random order (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -count=1 -race -shuffle=on $$($(GO) list ./... | grep -v /tests/)
+	@export CGO_ENABLED=1; $(COUNTED) -race -shuffle=on $$($(GO) list ./... | grep -v /tests/) | \
+		CGO_ENABLED=0 $(GO) run ./tests/tally
 
 fuzz: ## run every fuzz target for FUZZTIME
 	@tests/fuzz $(FUZZTIME)
