@@ -188,7 +188,7 @@ func (r *Resolver) answer(s *server) error {
 	}
 	q.done = true
 	n.take(q.qtype, &a, p.code)
-	if n.query(dnsmessage.TypeAAAA).answered() && n.query(dnsmessage.TypeA).answered() {
+	if n.answered() {
 		r.finish(n, n.verdict())
 	}
 	return nil
@@ -239,8 +239,15 @@ func (n *node) query(qtype dnsmessage.Type) *query {
 	return nil
 }
 
-// answered reports whether nothing is to be waited for.
-func (q *query) answered() bool { return q == nil || q.done }
+// answered reports whether every query has its answer.
+func (n *node) answered() bool {
+	for i := range n.asked {
+		if !n.queries[i].done {
+			return false
+		}
+	}
+	return true
+}
 
 func kindOf(qtype dnsmessage.Type) kind {
 	switch qtype {

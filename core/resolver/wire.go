@@ -82,11 +82,11 @@ func reverseName(addr netip.Addr) string {
 	return string(append(b, "ip6.arpa"...))
 }
 
-// Header flags of a response: a standard query's, not refusing recursion's
-// reserved bits.
+// Header flags (RFC 1035, 4.1.1; RFC 2535, 6.1). Of those in flagsMask, a
+// response to a standard query has QR alone.
 const (
 	flagsMask     = 0xf870 // QR, OPCODE, Z, AD, CD
-	flagsResponse = 0x8000
+	flagsResponse = 0x8000 // QR
 	flagTruncated = 0x0200
 )
 
