@@ -9,6 +9,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Addr is a socket address: an IP address and port, or the path of a Unix-domain socket. IPv6 zones are
+// left out, as in nginx.
+type Addr struct {
+	netip.AddrPort
+	Path string // of a Unix-domain socket; empty when unnamed. "@name" is an abstract one
+	Unix bool
+}
+
+// String writes the address as nginx does: "127.0.0.1:80", "[::1]:80", "unix:/path".
+func (a Addr) String() string {
+	if a.Unix {
+		return "unix:" + a.Path
+	}
+	return a.AddrPort.String()
+}
+
+// RemoteAddr is the peer's address, the zero Addr when the descriptor has none.
+func (c *Conn) RemoteAddr() Addr { return c.addr(&c.peer, unix.SYS_GETPEERNAME) }
+
+// LocalAddr is this side's address; the system is asked once.
+func (c *Conn) LocalAddr() Addr { return c.addr(&c.local, unix.SYS_GETSOCKNAME) }
+
+func (c *Conn) addr(a *compactAddr, trap uintptr) Addr {
+	if a.family == 0 || a.family == unix.AF_UNIX {
+		if c.has(flagClosed) {
+			return a.expand(nil, 0)
+		}
+		sa := &c.loop.name
+		var n uint32
+		if e := sysSockName(trap, int(c.fd), sa, &n); e != 0 {
+			return a.expand(nil, 0)
+		}
+		a.set(sa)
+		return a.expand(sa, n)
+	}
+	return a.expand(nil, 0)
+}
+
 // compactAddr is an IP address in the least space. Of Unix-domain addresses only the family is kept;
 // the path is asked of the system again when needed, as good as never.
 type compactAddr struct {
@@ -32,17 +70,22 @@ func (a *compactAddr) set(sa *unix.RawSockaddrAny) {
 	}
 }
 
+// addrPort is the IP address with its zone, which an answer to a link-local address needs.
+func (a *compactAddr) addrPort() netip.AddrPort {
+	ap := a.expand(nil, 0).AddrPort
+	if a.zone != 0 {
+		ap = netip.AddrPortFrom(ap.Addr().WithZone(strconv.FormatUint(uint64(a.zone), 10)), ap.Port())
+	}
+	return ap
+}
+
 // expand makes the public form; sa of length n is where a Unix-domain path stands.
 func (a *compactAddr) expand(sa *unix.RawSockaddrAny, n uint32) Addr {
 	switch a.family {
 	case unix.AF_INET:
 		return Addr{AddrPort: netip.AddrPortFrom(netip.AddrFrom4([4]byte(a.ip[:4])), a.port)}
 	case unix.AF_INET6:
-		ip := netip.AddrFrom16(a.ip)
-		if a.zone != 0 {
-			ip = ip.WithZone(strconv.FormatUint(uint64(a.zone), 10))
-		}
-		return Addr{AddrPort: netip.AddrPortFrom(ip, a.port)}
+		return Addr{AddrPort: netip.AddrPortFrom(netip.AddrFrom16(a.ip), a.port)}
 	case unix.AF_UNIX:
 		return Addr{Unix: true, Path: unixPath(sa, n)}
 	}

@@ -1,7 +1,6 @@
 package event
 
 import (
-	"net/netip"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -82,6 +81,8 @@ const (
 	flagServing                           // a fiber has been queued to serve it
 	flagAccepted
 	flagReclaimed
+	flagNoDelay // TCP_NODELAY is on
+	flagNoPush  // TCP_CORK is on
 	flagClosed
 )
 
@@ -261,41 +262,4 @@ func (c *Conn) CloseReset() {
 		c.loop.cfg.Log.Log(LogAlert, err, "setsockopt(SO_LINGER) failed")
 	}
 	c.Close()
-}
-
-// Addr is a socket address: an IP address and port, or the path of a Unix-domain socket.
-type Addr struct {
-	netip.AddrPort
-	Path string // of a Unix-domain socket; empty when unnamed. "@name" is an abstract one
-	Unix bool
-}
-
-// String writes the address as nginx does: "127.0.0.1:80", "[::1]:80", "unix:/path".
-func (a Addr) String() string {
-	if a.Unix {
-		return "unix:" + a.Path
-	}
-	return a.AddrPort.String()
-}
-
-// RemoteAddr is the peer's address, the zero Addr when the descriptor has none.
-func (c *Conn) RemoteAddr() Addr { return c.addr(&c.peer, unix.SYS_GETPEERNAME) }
-
-// LocalAddr is this side's address; the system is asked once.
-func (c *Conn) LocalAddr() Addr { return c.addr(&c.local, unix.SYS_GETSOCKNAME) }
-
-func (c *Conn) addr(a *compactAddr, trap uintptr) Addr {
-	if a.family == 0 || a.family == unix.AF_UNIX {
-		if c.has(flagClosed) {
-			return a.expand(nil, 0)
-		}
-		sa := &c.loop.name
-		var n uint32
-		if e := sysSockName(trap, int(c.fd), sa, &n); e != 0 {
-			return a.expand(nil, 0)
-		}
-		a.set(sa)
-		return a.expand(sa, n)
-	}
-	return a.expand(nil, 0)
 }

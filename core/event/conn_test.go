@@ -431,3 +431,88 @@ func TestPipe(t *testing.T) {
 		})
 	})
 }
+
+func TestPeek(t *testing.T) {
+	each(t, func(t *testing.T, h *harness) {
+		h.fiber(func() {
+			c, p := h.pair()
+			defer c.Close()
+			buf := make([]byte, 3)
+			if _, err := c.TryPeek(buf); err != ErrAgain || c.Readable() {
+				t.Errorf("empty: %v", err)
+			}
+			p.Write([]byte("hello"))
+			if err := c.WaitReadable(0); err != nil {
+				t.Error(err)
+			}
+			for range 2 {
+				if n, err := c.TryPeek(buf); string(buf[:n]) != "hel" || err != nil {
+					t.Errorf("peeked %q, %v", buf[:n], err)
+				}
+			}
+			if got, err := c.Read(make([]byte, 10)); got != 5 || err != nil {
+				t.Errorf("read %d, %v", got, err)
+			}
+			p.Close()
+			if err := c.WaitReadable(0); err != nil {
+				t.Error(err)
+			}
+			if _, err := c.TryPeek(buf); err != io.EOF {
+				t.Errorf("the end: %v", err)
+			}
+		})
+	})
+}
+
+func TestOptions(t *testing.T) {
+	h := start(t, Config{})
+	c, _ := h.tcpPair()
+	h.onLoop(func() {
+		for name, set := range map[int]func(bool) error{unix.TCP_NODELAY: c.SetNoDelay, unix.TCP_CORK: c.SetNoPush} {
+			for _, on := range []bool{true, true, false, true} {
+				if err := set(on); err != nil {
+					t.Error(err)
+				}
+				if v, _ := sysGetsockoptInt(c.FD(), unix.IPPROTO_TCP, name); v != 0 != on {
+					t.Errorf("option %d is %d, want %v", name, v, on)
+				}
+			}
+		}
+		c.Close()
+		if err := c.SetNoDelay(false); err != ErrClosed {
+			t.Errorf("closed: %v", err)
+		}
+		u, _ := h.pair()
+		u.LocalAddr()
+		u.RemoteAddr()
+		if err := u.SetNoDelay(true); err != nil {
+			t.Errorf("a Unix-domain socket: %v", err)
+		}
+		u.Close()
+	})
+}
+
+// Whoever always finds data ready must let the others run now and then.
+func TestSpend(t *testing.T) {
+	h := start(t, Config{})
+	h.fiber(func() {
+		c, _ := h.pair()
+		defer c.Close()
+		turns := map[string]func(){
+			"wait": func() { _ = c.WaitWritable(0) },
+			"work": func() { h.Spend(1 << 10) },
+			"read": func() { c.flags |= flagReadable; _, _ = c.Read(nil) },
+		}
+		for name, f := range turns {
+			ran := false
+			h.Go(func() { ran = true })
+			n := 0
+			for ; !ran && n < 1000; n++ {
+				f()
+			}
+			if n < 2 || n > fiberBudget+2 {
+				t.Errorf("%s: others ran after %d calls", name, n)
+			}
+		}
+	})
+}

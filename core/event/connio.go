@@ -19,6 +19,18 @@ func (c *Conn) TryRead(p []byte) (int, error) {
 	return c.received(n, len(p), "read", e)
 }
 
+// TryPeek is TryRead that leaves the data unread (MSG_PEEK); sockets only.
+func (c *Conn) TryPeek(p []byte) (int, error) {
+	if !c.Readable() || c.has(flagClosed) {
+		return 0, c.notReady()
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	n, e := sysPeek(int(c.fd), p)
+	return c.received(n, n, "recv", e)
+}
+
 // TryReadv is TryRead into several buffers; those past the 64th are left alone.
 func (c *Conn) TryReadv(bufs [][]byte) (int, error) {
 	if !c.Readable() || c.has(flagClosed) {
@@ -68,7 +80,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	for {
 		n, err := c.TryRead(p)
 		if err != ErrAgain {
-			c.loop.spend(n)
+			c.loop.Spend(n)
 			return n, err
 		}
 		if err := c.WaitReadable(c.ReadTimeout); err != nil {
@@ -82,7 +94,7 @@ func (c *Conn) Readv(bufs [][]byte) (int, error) {
 	for {
 		n, err := c.TryReadv(bufs)
 		if err != ErrAgain {
-			c.loop.spend(n)
+			c.loop.Spend(n)
 			return n, err
 		}
 		if err := c.WaitReadable(c.ReadTimeout); err != nil {
@@ -170,7 +182,7 @@ func (c *Conn) Write(p []byte) (int, error) {
 		n, err := c.TryWrite(p[done:])
 		done += n
 		if err != ErrAgain {
-			c.loop.spend(n)
+			c.loop.Spend(n)
 			return done, err
 		}
 		if err := c.WaitWritable(c.WriteTimeout); err != nil {
@@ -195,7 +207,7 @@ func (c *Conn) Writev(bufs [][]byte) (int64, error) {
 				return done, err
 			}
 		case err != nil || len(bufs) == 0:
-			c.loop.spend(n)
+			c.loop.Spend(n)
 			return done, err
 		}
 	}
@@ -245,32 +257,10 @@ func (c *Conn) Sendfile(fd int, off, n, chunk int64) (int64, error) {
 		case err != nil:
 			return done, err
 		default:
-			c.loop.spend(int(sent))
+			c.loop.Spend(int(sent))
 		}
 	}
 	return done, nil
-}
-
-// ShutdownWrite closes the sending side.
-func (c *Conn) ShutdownWrite() error {
-	if c.has(flagClosed) {
-		return ErrClosed
-	}
-	if e := sysShutdown(int(c.fd), unix.SHUT_WR); e != 0 {
-		return sysError("shutdown", e)
-	}
-	return nil
-}
-
-// SetOption sets an integer socket option.
-func (c *Conn) SetOption(level, name, value int) error {
-	if c.has(flagClosed) {
-		return ErrClosed
-	}
-	if e := sysSetsockoptInt(int(c.fd), level, name, value); e != 0 {
-		return sysError("setsockopt", e)
-	}
-	return nil
 }
 
 // WaitReadable parks the current fiber until the connection is readable or at its end, at most d (0:
@@ -286,12 +276,13 @@ func (c *Conn) WaitAny(read, write bool, d time.Duration) error { return c.wait(
 func (c *Conn) ready(read, write bool) bool { return read && c.Readable() || write && c.Writable() }
 
 func (c *Conn) wait(read, write bool, d time.Duration) error {
+	if c.ready(read, write) && !c.has(flagClosed) {
+		c.loop.Spend(0)
+		return nil
+	}
 	for {
-		switch {
-		case c.has(flagClosed):
+		if c.has(flagClosed) {
 			return ErrClosed
-		case c.ready(read, write):
-			return nil
 		}
 		f := c.loop.cur
 		if f == nil {

@@ -251,8 +251,10 @@ func (l *Loop) Yield() {
 	f.yield(struct{}{})
 }
 
-// spend charges the current fiber for n bytes of I/O and yields when it has had its share.
-func (l *Loop) spend(n int) {
+// Spend charges the current fiber for n bytes read, written or otherwise worked on, and lets the others
+// run when it has had its share. Calls that may wait do so themselves; loops over Try calls, and long
+// computations, should.
+func (l *Loop) Spend(n int) {
 	f := l.cur
 	if f == nil {
 		return

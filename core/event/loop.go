@@ -104,6 +104,9 @@ type Config struct {
 	Stats            *Stats        // nil for counters of the loop's own
 	Log              Logger        // nil discards
 
+	// OnTime is called with Now each time it is refreshed; it must not block. It may be nil.
+	OnTime func(now time.Time)
+
 	// OnPanic is told of a panic in a fiber, as the last thing in it, after the panic was logged and
 	// the connection the fiber served was closed. It may be nil.
 	OnPanic func(f *Fiber, v any, stack []byte)
@@ -355,6 +358,9 @@ func (l *Loop) NowMsec() int64 { return l.msec }
 func (l *Loop) UpdateTime() {
 	l.now = time.Now()
 	l.msec = (l.baseMono + int64(l.now.Sub(l.base))) / int64(time.Millisecond)
+	if l.cfg.OnTime != nil {
+		l.cfg.OnTime(l.now)
+	}
 }
 
 // Stats are the counters in use.

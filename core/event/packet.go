@@ -105,7 +105,7 @@ func (p *PacketConn) TryRecvMsg(b, oob []byte) (n, oobn, flags int, from netip.A
 	}
 	var a compactAddr
 	a.set(&p.sa)
-	return n, oobn, flags, a.expand(nil, 0).AddrPort, nil
+	return n, oobn, flags, a.addrPort(), nil
 }
 
 // RecvMsg is TryRecvMsg that waits.
@@ -113,7 +113,7 @@ func (p *PacketConn) RecvMsg(b, oob []byte) (n, oobn, flags int, from netip.Addr
 	for {
 		n, oobn, flags, from, err = p.TryRecvMsg(b, oob)
 		if err != ErrAgain {
-			p.c.loop.spend(n)
+			p.c.loop.Spend(n)
 			return n, oobn, flags, from, err
 		}
 		if err = p.c.WaitReadable(p.c.ReadTimeout); err != nil {
@@ -147,7 +147,7 @@ func (p *PacketConn) SendMsg(b, oob []byte, to netip.AddrPort) (int, error) {
 	for {
 		n, err := p.TrySendMsg(b, oob, to)
 		if err != ErrAgain {
-			p.c.loop.spend(n)
+			p.c.loop.Spend(n)
 			return n, err
 		}
 		if err := p.c.WaitWritable(p.c.WriteTimeout); err != nil {
