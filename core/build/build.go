@@ -25,3 +25,12 @@ var (
 	UWSGITemp    = "uwsgi_temp"       // --http-uwsgi-temp-path
 	SCGITemp     = "scgi_temp"        // --http-scgi-temp-path
 )
+
+// NginxVersion is the release of nginx whose behaviour Moongate has; it is what Server headers and $nginx_version say.
+const NginxVersion = "1.31.3"
+
+// Server and ServerBuild are what server_tokens on and build show.
+const (
+	Server      = "nginx/" + NginxVersion
+	ServerBuild = Server + " (moongate)"
+)
