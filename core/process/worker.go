@@ -154,6 +154,7 @@ func (w *Worker) loopConfig() event.Config {
 		AcceptMutexDelay: c.Events.AcceptMutexDelay.V,
 		Stats:            &c.shared.Stats,
 		Log:              loopLog{w},
+		OnTime:           c.logEnv.Clock.Update,
 		OffloadThreads:   int(UsedThreads(c.Conf)),
 	}
 	if c.Events.AcceptMutex.V && c.Core.Master.V && c.Core.Workers.V > 1 {
