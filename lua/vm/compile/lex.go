@@ -166,7 +166,7 @@ func (l *lexer) scan(t *lexeme) {
 		case c == '\n' || c == '\r':
 			l.newline()
 			continue
-		case isSpace(c):
+		case IsSpace(c):
 			l.pos++
 			continue
 		case c == '-' && l.byteAt(1) == '-':

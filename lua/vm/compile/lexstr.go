@@ -65,7 +65,7 @@ func (l *lexer) escape(buf *strings.Builder, begin int) {
 		l.unicodeEscape(buf, begin)
 	case c == 'z':
 		l.pos++
-		for l.pos < len(l.src) && isSpace(l.src[l.pos]) {
+		for l.pos < len(l.src) && IsSpace(l.src[l.pos]) {
 			if c := l.src[l.pos]; c == '\n' || c == '\r' {
 				l.newline()
 			} else {

@@ -126,4 +126,6 @@ func scanLiteral(s string) (float64, bool) {
 func isDigit(c byte) bool { return c-'0' < 10 }
 func isHex(c byte) bool   { return isDigit(c) || (c|0x20)-'a' < 6 }
 func isIdent(c byte) bool { return isDigit(c) || (c|0x20)-'a' < 26 || c == '_' || c >= 0x80 }
-func isSpace(c byte) bool { return c == ' ' || c-'\t' < 5 }
+
+// IsSpace tells the white space of the C locale.
+func IsSpace(c byte) bool { return c == ' ' || c-'\t' < 5 }

@@ -1,0 +1,127 @@
+package vm
+
+import (
+	lua "github.com/yuin/gopher-lua"
+)
+
+func (v *VM) openCoroutine() {
+	v.library("coroutine", map[string]lua.LGFunction{
+		"create": coCreate, "resume": coResume, "yield": coYield, "wrap": v.coWrap, "status": coStatus,
+		"running": coRunning, "isyieldable": coIsYieldable,
+	})
+}
+
+func coCreate(l *lua.LState) int {
+	l.Push(ThreadOf(l).NewCoroutine(CheckFunction(l, 1)).L)
+	return 1
+}
+
+func checkCoroutine(l *lua.LState) *Thread {
+	co, ok := l.Get(1).(*lua.LState)
+	if !ok {
+		TypeError(l, 1, "coroutine")
+	}
+	return ThreadOf(co)
+}
+
+// cannotResume says why a thread cannot be resumed, empty when it can.
+func (t *Thread) cannotResume() string {
+	switch {
+	case t.co == nil || t.co.light:
+		if t.Status() == Dead {
+			return "cannot resume dead coroutine"
+		}
+		return "cannot resume non-suspended coroutine"
+	case t.co.status == Dead || t.co.killed:
+		return "cannot resume dead coroutine"
+	case t.co.status != Suspended:
+		return "cannot resume non-suspended coroutine"
+	}
+	return ""
+}
+
+// pass resumes c with the values from place `first` of l's stack on and pushes what it hands over.
+func (t *Thread) pass(c *Thread, first int) (*Error, int) {
+	l := t.L
+	values := c.co.values[:0]
+	for i, n := first, l.GetTop(); i <= n; i++ {
+		values = append(values, l.Get(i))
+	}
+	c.co.values = values
+	if err := t.resume(c); err != nil {
+		return err, 0
+	}
+	for _, value := range c.co.values {
+		l.Push(value)
+	}
+	return nil, len(c.co.values)
+}
+
+func coResume(l *lua.LState) int {
+	c := checkCoroutine(l)
+	if msg := c.cannotResume(); msg != "" {
+		l.Push(lua.LFalse)
+		l.Push(lua.LString(msg))
+		return 2
+	}
+	t := ThreadOf(l)
+	top := l.GetTop()
+	err, n := t.pass(c, 2)
+	if err != nil {
+		l.Push(lua.LFalse)
+		l.Push(err.Value)
+		return 2
+	}
+	l.Insert(lua.LTrue, top+1)
+	return n + 1
+}
+
+// coWrap returns a function that resumes; its errors get the position of the caller when they are strings without one.
+func (v *VM) coWrap(l *lua.LState) int {
+	c := ThreadOf(l).NewCoroutine(CheckFunction(l, 1))
+	l.Push(l.NewFunction(func(l *lua.LState) int {
+		if msg := c.cannotResume(); msg != "" {
+			Errorf(l, "%s", msg)
+		}
+		err, n := ThreadOf(l).pass(c, 1)
+		if err != nil {
+			Raise(l, err.Value)
+		}
+		return n
+	}))
+	return 1
+}
+
+func coYield(l *lua.LState) int {
+	t := ThreadOf(l)
+	if t.co == nil || t.co.light {
+		if t.Yield != nil {
+			return t.Yield(l)
+		}
+		Errorf(l, "attempt to yield across C-call boundary")
+	}
+	t.yield()
+	l.SetTop(0)
+	for _, value := range t.co.values {
+		l.Push(value)
+	}
+	return len(t.co.values)
+}
+
+func coStatus(l *lua.LState) int {
+	l.Push(lua.LString(checkCoroutine(l).Status()))
+	return 1
+}
+
+func coRunning(l *lua.LState) int {
+	t := ThreadOf(l)
+	l.Push(l)
+	l.Push(lua.LBool(t == t.vm.main))
+	return 2
+}
+
+func coIsYieldable(l *lua.LState) int {
+	t := ThreadOf(l)
+	l.Push(lua.LBool(t.co != nil && !t.co.light || t.Yield != nil))
+	return 1
+}

@@ -1,0 +1,140 @@
+package vm
+
+import (
+	"context"
+	"reflect"
+	"unsafe"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// This file is the only one that looks inside gopher-lua's types. Protected calls have to unwind its stacks (its own
+// PCall closes the upvalues of frames that survive the error), tracebacks and messages need its frames, and tables have
+// to forget deleted keys, which its own never do. The version is pinned, and newLayout stops the program at its start
+// when a field is not where it is expected.
+
+// frame is lua.callFrame: one active call.
+type frame struct {
+	Idx        int
+	Fn         *lua.LFunction
+	Parent     *frame
+	Pc         int // of the next instruction
+	Base       int // register of the function called
+	LocalBase  int
+	ReturnBase int
+	NArgs      int
+	NRet       int
+	TailCall   int
+}
+
+// openUpvalue is lua.Upvalue.
+type openUpvalue struct {
+	next   *openUpvalue
+	reg    unsafe.Pointer
+	index  int
+	value  lua.LValue
+	closed bool
+}
+
+// registers is lua.registry.
+type registers struct {
+	array []lua.LValue
+	top   int
+}
+
+// table is lua.LTable.
+type table struct {
+	Metatable lua.LValue
+	array     []lua.LValue
+	dict      map[lua.LValue]lua.LValue
+	strdict   map[string]lua.LValue
+	keys      []lua.LValue
+	k2i       map[lua.LValue]int
+}
+
+// callStack and registerFile are methods of gopher-lua's private types.
+type callStack interface {
+	Sp() int
+	SetSp(int)
+}
+
+type registerFile interface {
+	Top() int
+	SetTop(int)
+}
+
+// offsets of the fields of lua.LState.
+type stateLayout struct {
+	reg, stack, currentFrame, uvcache, hasErrorFunc, ctx uintptr
+	regType, stackType                                   reflect.Type
+}
+
+var layout = newLayout()
+
+func newLayout() stateLayout {
+	ls := reflect.TypeFor[lua.LState]()
+	field := func(name string) reflect.StructField {
+		f, ok := ls.FieldByName(name)
+		if !ok {
+			panic("vm: lua.LState has no " + name + ": unknown version of gopher-lua")
+		}
+		return f
+	}
+	reg, stack, cur, uv := field("reg"), field("stack"), field("currentFrame"), field("uvcache")
+	sameLayout(reflect.TypeFor[registers](), reg.Type.Elem())
+	sameLayout(reflect.TypeFor[frame](), cur.Type.Elem())
+	sameLayout(reflect.TypeFor[openUpvalue](), uv.Type.Elem())
+	sameLayout(reflect.TypeFor[table](), reflect.TypeFor[lua.LTable]())
+	return stateLayout{
+		reg: reg.Offset, stack: stack.Offset, currentFrame: cur.Offset, uvcache: uv.Offset,
+		hasErrorFunc: field("hasErrorFunc").Offset, ctx: field("ctx").Offset, regType: reg.Type, stackType: stack.Type,
+	}
+}
+
+// sameLayout checks that the fields of ours are the first of theirs.
+func sameLayout(ours, theirs reflect.Type) {
+	for i := range ours.NumField() {
+		a, b := ours.Field(i), theirs.Field(i)
+		if a.Name != b.Name || a.Offset != b.Offset || a.Type.Kind() != b.Type.Kind() && a.Type.Kind() != reflect.UnsafePointer {
+			panic("vm: " + theirs.String() + "." + b.Name + " is not as expected: unknown version of gopher-lua")
+		}
+	}
+}
+
+func at[T any](l *lua.LState, offset uintptr) *T {
+	return (*T)(unsafe.Add(unsafe.Pointer(l), offset))
+}
+
+func currentFrame(l *lua.LState) *frame       { return *at[*frame](l, layout.currentFrame) }
+func setCurrentFrame(l *lua.LState, f *frame) { *at[*frame](l, layout.currentFrame) = f }
+
+func regs(l *lua.LState) *registers { return *at[*registers](l, layout.reg) }
+
+func stackOf(l *lua.LState) callStack {
+	return reflect.NewAt(layout.stackType, unsafe.Pointer(at[byte](l, layout.stack))).Elem().Interface().(callStack)
+}
+
+func registersOf(l *lua.LState) registerFile {
+	return reflect.NewAt(layout.regType, unsafe.Pointer(at[byte](l, layout.reg))).Elem().Interface().(registerFile)
+}
+
+// setContext attaches ctx to a state without switching it to the interpreter loop that polls the context.
+func setContext(l *lua.LState, ctx context.Context) { *at[context.Context](l, layout.ctx) = ctx }
+
+// keepUpvalues stops gopher-lua from closing the upvalues of every frame when it raises an error.
+func keepUpvalues(l *lua.LState) { *at[bool](l, layout.hasErrorFunc) = true }
+
+// closeUpvalues closes the upvalues that live in register index and above.
+func closeUpvalues(l *lua.LState, index int) {
+	head := at[*openUpvalue](l, layout.uvcache)
+	for *head != nil && (*head).index < index {
+		head = &(*head).next
+	}
+	uv := *head
+	*head = nil
+	for ; uv != nil; uv = uv.next {
+		(*lua.Upvalue)(unsafe.Pointer(uv)).Close()
+	}
+}
+
+func inside(t *lua.LTable) *table { return (*table)(unsafe.Pointer(t)) }

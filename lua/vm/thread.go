@@ -1,0 +1,131 @@
+package vm
+
+import (
+	"context"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// Thread is one Lua thread: the main one of a request, a coroutine or a light thread.
+type Thread struct {
+	L *lua.LState
+	// Data belongs to the user of the package: lua/phase keeps the request here. Coroutines and light threads inherit
+	// the Data of the thread that created them.
+	Data any
+	// Yield, when not nil, is what coroutine.yield does in a thread that is not a coroutine. It gets the yielded values
+	// on the stack and returns like any Lua function.
+	Yield lua.LGFunction
+
+	carrier carrier
+
+	vm    *VM
+	reg   registerFile
+	stack callStack
+	env   *lua.LTable
+	used  bool // code was loaded with env: closures may keep it
+
+	co       *coroutine // nil for the main thread of a request
+	parent   *Thread    // created this coroutine
+	children []*Thread  // of a main thread: coroutines that were started
+	waiting  Task       // the fiber of a main thread while it resumes a coroutine
+}
+
+// carrier lets a state lead to its Thread: it is the state's context.
+type carrier struct {
+	context.Context
+	t *Thread
+}
+
+// adopt makes the Thread of a new state.
+func (v *VM) adopt(l *lua.LState) *Thread {
+	t := &Thread{L: l, vm: v, reg: registersOf(l), stack: stackOf(l), env: l.Env}
+	l.Panic = raiseTop
+	keepUpvalues(l)
+	t.carrier = carrier{context.Background(), t}
+	setContext(l, &t.carrier)
+	return t
+}
+
+// ThreadOf is the Thread that runs on a state of this package.
+func ThreadOf(l *lua.LState) *Thread { return l.Context().(*carrier).t }
+
+// raiseTop is what gopher-lua calls to raise the value on top of the stack.
+func raiseTop(l *lua.LState) {
+	panic(&lua.ApiError{Type: lua.ApiErrorRun, Object: l.Get(-1)})
+}
+
+// VM is the thread's VM.
+func (t *Thread) VM() *VM { return t.vm }
+
+// Env is the thread's table of globals.
+func (t *Thread) Env() *lua.LTable { return t.env }
+
+// GetThread takes a thread with an empty table of globals from the pool.
+func (v *VM) GetThread() *Thread {
+	if n := len(v.free); n > 0 {
+		t := v.free[n-1]
+		v.free = v.free[:n-1]
+		return t
+	}
+	l, _ := v.L.NewThread()
+	t := v.adopt(l)
+	t.newEnv()
+	return t
+}
+
+func (t *Thread) newEnv() {
+	t.env = t.vm.L.CreateTable(0, 4)
+	t.env.RawSetString("_G", t.env)
+	t.env.Metatable = t.vm.envMeta
+	t.L.Env = t.env
+	t.used = false
+}
+
+// pristine tells whether the globals are as newEnv made them.
+func (t *Thread) pristine() bool {
+	e := inside(t.env)
+	return !t.used && len(e.keys) == 1 && len(e.strdict) == 1 && len(e.array) == 0 && e.Metatable == t.vm.envMeta &&
+		e.strdict["_G"] == t.env
+}
+
+// PutThread ends a thread of GetThread: its coroutines are killed, and it goes back to the pool.
+func (v *VM) PutThread(t *Thread) {
+	t.killChildren()
+	v.drain()
+	t.Data, t.Yield = nil, nil
+	clear(v.deleting[:])
+	if currentFrame(t.L) != nil || len(v.free) >= pooledThreads || cap(regs(t.L).array) > pooledRegisters {
+		return
+	}
+	t.reg.SetTop(0)
+	if t.L.Env != t.env || !t.pristine() {
+		t.newEnv()
+	}
+	v.free = append(v.free, t)
+}
+
+// Run executes a compiled chunk with the thread's globals, as lua_pcall of nargs values on top of the stack, which it
+// takes, and nret results. The error carries a traceback.
+func (t *Thread) Run(proto *lua.FunctionProto, nargs, nret int) *Error {
+	l := t.L
+	fn := l.NewFunctionFromProto(proto)
+	if nargs == 0 {
+		l.Push(fn)
+	} else {
+		l.Insert(fn, l.GetTop()-nargs+1)
+	}
+	return t.Call(nargs, nret)
+}
+
+// Call is Run for a function that lies below its arguments.
+func (t *Thread) Call(nargs, nret int) *Error {
+	var trace string
+	err := t.vm.PCall(t.L, nargs, nret, func(l *lua.LState, value lua.LValue) lua.LValue {
+		trace = Traceback(l, 1)
+		return value
+	})
+	if err != nil {
+		err.Traceback = trace
+	}
+	return err
+}

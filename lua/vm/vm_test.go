@@ -1,0 +1,117 @@
+package vm
+
+import (
+	"strings"
+	"testing"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// eval runs src in a thread and returns its results as tostring shows them, joined by commas, or "error: " and the
+// message.
+func eval(t testing.TB, v *VM, src string) string {
+	t.Helper()
+	proto, err := v.LoadString(src, "=t")
+	if err != nil {
+		return "load: " + err.Error()
+	}
+	th := v.GetThread()
+	defer v.PutThread(th)
+	if err := th.Run(proto, 0, lua.MultRet); err != nil {
+		return "error: " + err.Error()
+	}
+	var out []string
+	for i := 1; i <= th.L.GetTop(); i++ {
+		out = append(out, v.Display(th.L, th.L.Get(i)))
+	}
+	return strings.Join(out, ",")
+}
+
+// cases runs a table of programs and what they return.
+func cases(t *testing.T, table [][2]string) {
+	t.Helper()
+	v := New(Options{CodeCache: true})
+	defer v.Close()
+	for _, c := range table {
+		if got := eval(t, v, c[0]); got != c[1] {
+			t.Errorf("%s\n got %s\nwant %s", c[0], got, c[1])
+		}
+	}
+}
+
+func TestBase(t *testing.T) {
+	cases(t, [][2]string{
+		{`return 1 .. "", 1/3 .. "", 1e15 .. "", 2^53 .. "", -0 .. ""`, "1,0.33333333333333,1e+15,9.007199254741e+15,-0"},
+		{`return tostring(1e14), tostring(123456789012345), tostring(1/0), tostring(-1/0)`, "1e+14,1.2345678901234e+14,inf,-inf"},
+		{`return tonumber("0x10"), tonumber(" 10 "), tonumber("1e1"), tonumber("z", 36), tonumber("8", 8), tonumber("")`, "16,10,10,35,nil,nil"},
+		{`return pcall(error, {1}) , select("#", pcall(error))`, "false,2"},
+		{`return pcall(error, "m")`, "false,m"},
+		{`return pcall(function() error("m") end)`, "false,t:1: m"},
+		{`return pcall(function() error("m", 0) end)`, "false,m"},
+		{`local x; return pcall(function() local y = nil; y.z = 1 end)`, "false,t:1: attempt to index local 'y' (a nil value)"},
+		{`return pcall(function() return foo.bar.baz end)`, "false,t:1: attempt to index global 'foo' (a nil value)"},
+		{`local t = {} return pcall(function() return t.bar.baz end)`, "false,t:1: attempt to index field 'bar' (a nil value)"},
+		{`local t return pcall(function() return t.bar end)`, "false,t:1: attempt to index upvalue 't' (a nil value)"},
+		{`local t = {} return pcall(function() t.foo() end)`, "false,t:1: attempt to call field 'foo' (a nil value)"},
+		{`local t = {} return pcall(function() t:foo() end)`, "false,t:1: attempt to call method 'foo' (a nil value)"},
+		{`return pcall(function() local a = {} return a + 1 end)`, "false,t:1: attempt to perform arithmetic on local 'a' (a table value)"},
+		{`return pcall(function() local a = {} return 1 + a end)`, "false,t:1: attempt to perform arithmetic on local 'a' (a table value)"},
+		{`return pcall(function() local a = {} return "x" .. a end)`, "false,t:1: attempt to concatenate local 'a' (a table value)"},
+		{`return pcall(function() return "x" .. nil end)`, "false,t:1: attempt to concatenate a nil value"},
+		{`return pcall(function() return nil < nil end)`, "false,t:1: attempt to compare two nil values"},
+		{`return pcall(function() return 1 < "x" end)`, "false,t:1: attempt to compare number with string"},
+		{`return pcall(function() local n return #n end)`, "false,t:1: attempt to get length of local 'n' (a nil value)"},
+		{`return pcall(function() local n return -n end)`, "false,t:1: attempt to perform arithmetic on local 'n' (a nil value)"},
+		{`return pcall(function() for i = "a", 2 do end end)`, "false,t:1: 'for' initial value must be a number"},
+		{`return pcall(function() setmetatable(1) end)`, "false,t:1: bad argument #1 to 'setmetatable' (table expected, got number)"},
+		{`local n = 0 local function inc() n = n + 1 end pcall(error, "x") pcall(function() local x = nil; x() end) inc() return n`, "1"},
+		{`local fns = {} pcall(function() local x = 5 fns[1] = function() x = x + 1 return x end error("e") end) return fns[1](), fns[1]()`, "6,7"},
+		{`local d = 0 local function f() d = d + 1 return 1 + f() end local ok, e = pcall(f) return ok, e, d > 5000`, "false,t:1: stack overflow,true"},
+		{`local function f() return pcall(f) end return (f())`, "true"},
+		{`return xpcall(function(a, b) return a + b end, print, 1, 2)`, "true,3"},
+		{`return xpcall(function() error("a") end, function(m) return m .. "!" end)`, "false,t:1: a!"},
+		{`return xpcall(function() error("a") end, function(m) error("b") end)`, "false,error in error handling"},
+		{`return select(-1, 1, 2, 3), select(2, "a", "b")`, "3,b"},
+		{`local t = {} for i = 1, 10 do t[i] = i end for i = 1, 5 do t[#t] = nil end return #t`, "5"},
+		{`local t = {} for i = 1, 1000 do t["k" .. i] = i; t["k" .. i] = nil end t.a = 1 local n = 0 for k in pairs(t) do n = n + 1 end return n`, "1"},
+		{`local t = {} for i = 1, 100 do t["k" .. i] = i end for k in pairs(t) do t[k] = nil end return next(t)`, "nil"},
+		{`return require("nope")`, "error: module 'nope' not found:\n\tno field package.preload['nope']\n\tno file './nope.lua'\n\tno file '/usr/local/share/luajit-2.1/nope.lua'\n\tno file '/usr/local/share/lua/5.1/nope.lua'\n\tno file '/usr/local/share/lua/5.1/nope/init.lua'\n\tno file './nope.so'\n\tno file '/usr/local/lib/lua/5.1/nope.so'\n\tno file '/usr/local/lib/lua/5.1/loadall.so'"},
+		{`x = 1 return rawget(_G, "x"), getfenv().x`, "1,1"},
+		{`return x`, "nil"},
+		{`return load("return 1 +", "=c")`, "nil,c:1: unexpected symbol near '<eof>'"},
+		{`return load(function() end)`, ""},
+	}[:38])
+}
+
+func TestCoroutines(t *testing.T) {
+	cases(t, [][2]string{
+		{`local co = coroutine.create(function(a) local b = coroutine.yield(a + 1) return b * 2 end)
+		  local r = {coroutine.resume(co, 1)} local s = {coroutine.resume(co, 10)}
+		  return r[1], r[2], s[1], s[2], coroutine.status(co), coroutine.resume(co)`,
+			"true,2,true,20,dead,false,cannot resume dead coroutine"},
+		{`local co = coroutine.wrap(function() pcall(function() coroutine.yield(1) error("x") end) coroutine.yield(2) end)
+		  return co(), co()`, "1,2"},
+		{`local t = setmetatable({}, {__index = function(t, k) return coroutine.yield(k) end})
+		  local co = coroutine.wrap(function() return t.foo end) return co(), co("v")`, "foo,v"},
+		{`local co = coroutine.wrap(function() table.sort({3, 2, 1}, function(a, b) coroutine.yield(a) return a < b end) return "end" end)
+		  local n = 0 while co() ~= "end" do n = n + 1 end return n > 1`, "true"},
+		{`local co co = coroutine.create(function() return coroutine.resume(co) end) return coroutine.resume(co)`,
+			"true,false,cannot resume non-suspended coroutine"},
+		{`local co = coroutine.wrap(function() error({}) end) local ok, e = pcall(co) return ok, type(e)`, "false,table"},
+		{`local n = 0 for i in coroutine.wrap(function() for i = 1, 100 do coroutine.yield(i) end end) do n = n + i end return n`, "5050"},
+		{`return pcall(coroutine.yield, 1)`, "false,attempt to yield across C-call boundary"},
+		{`local function gen(n) return coroutine.wrap(function() for i = 1, n do coroutine.yield(i) end end) end
+		  local s = 0 for a in gen(3) do for b in gen(a) do s = s + b end end return s`, "10"},
+		{`coroutine.wrap(function() coroutine.yield() end)() return "left"`, "left"},
+	})
+}
+
+func TestKill(t *testing.T) {
+	v := New(Options{})
+	for range 100 {
+		if got := eval(t, v, `local co = coroutine.wrap(function() while true do pcall(coroutine.yield, 1) end end) return co(), co()`); got != "1,1" {
+			t.Fatal(got)
+		}
+	}
+	v.Close()
+}
