@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"path"
 	"strconv"
 	"syscall"
 
@@ -67,7 +66,6 @@ func takeDaemon() *daemon {
 	}
 	unix.CloseOnExec(fd)
 	unix.Umask(0)
-	setCommand(path.Base(os.Args[0]))
 	return &daemon{report: os.NewFile(uintptr(fd), "daemon")}
 }
 

@@ -91,6 +91,12 @@ func stoppedTimer() *time.Timer {
 // signal logs a signal and acts on it.
 func (m *master) signal(sig unix.Signal) {
 	say := func(action string) { m.log().Log(log.Notice, nil, "%s", received(sig, action)) }
+	if m.quit || m.terminate {
+		if action, late := tooLate[sig]; late {
+			say(action)
+			return
+		}
+	}
 	switch sig {
 	case unix.SIGQUIT:
 		say(", shutting down")
@@ -131,6 +137,12 @@ func (m *master) signal(sig unix.Signal) {
 	default:
 		say("")
 	}
+}
+
+// tooLate are the signals that a master which is about to exit only logs.
+var tooLate = map[unix.Signal]string{
+	unix.SIGHUP: ", reconfiguring", unix.SIGUSR1: ", reopening logs", unix.SIGUSR2: ", changing binary",
+	unix.SIGWINCH: ", stop accepting connections",
 }
 
 // exitIfAlone ends a master that has no processes to wait for.
@@ -175,6 +187,7 @@ func (m *master) add(ch *child) {
 // takeSnapshot makes the cycle's recording available to new processes.
 func (m *master) takeSnapshot() {
 	fd, err := memoryFile("configuration", m.cycle.source.encode())
+	m.cycle.source = nil
 	if err != nil {
 		m.log().Log(log.Emerg, err, "memfd_create() of the configuration failed")
 		os.Exit(exitFatal)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime"
 	"sync/atomic"
 	"unsafe"
 
@@ -46,6 +47,20 @@ func notify() <-chan os.Signal {
 	}
 	signal.Ignore(unix.SIGPIPE)
 	return c
+}
+
+// unblockSignals executes this binary again when it was started with signals
+// blocked, as nginx does with the new binary of an upgrade. All threads of a
+// Go program keep the mask that it was started with, and so would whatever it
+// starts.
+func unblockSignals() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var none, old unix.Sigset_t
+	if unix.PthreadSigmask(unix.SIG_SETMASK, &none, &old) != nil || old == none {
+		return
+	}
+	unix.Exec("/proc/self/exe", os.Args, os.Environ())
 }
 
 // senders has the process that sent each signal last; sender fills it.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +21,10 @@ const Version = "1.31.3"
 // Main does what the command line asks for and returns the exit status; a
 // server that starts in the foreground ends the process itself.
 func Main(o *CommandLine) int {
+	unblockSignals()
+	if command() == "exe" {
+		setCommand(path.Base(os.Args[0]))
+	}
 	env := log.NewEnv()
 	l := log.Bootstrap(env, o.bootstrapLog())
 	if o.Test {

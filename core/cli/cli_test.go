@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"moongate/conf"
+	"moongate/core/build"
+)
+
+func TestParse(t *testing.T) {
+	for _, tt := range []struct {
+		args string
+		want flags
+	}{
+		{"", flags{}},
+		{"-t -q", flags{test: true, quiet: true}},
+		{"-tq", flags{test: true, quiet: true}},
+		{"-T", flags{test: true, dump: true}},
+		{"-?", flags{version: true, help: true}},
+		{"-hV", flags{version: true, help: true, configure: true}},
+		{"-c file", flags{conf: "file", hasConf: true}},
+		{"-cfile -p/x", flags{conf: "file", hasConf: true, prefix: "/x", hasPrefix: true}},
+		{"-tcfile", flags{test: true, conf: "file", hasConf: true}},
+		{"-c -t", flags{conf: "-t", hasConf: true}},
+		{"-s reload", flags{signal: "reload"}},
+		{"-sstop", flags{signal: "stop"}},
+		{"-e stderr", flags{hasErrorLog: true}},
+		{"-e log", flags{errorLog: "log", hasErrorLog: true}},
+		{"-gdaemon_off;", flags{param: "daemon_off;"}},
+		{"-", flags{}},
+		{"-p a -p b", flags{prefix: "b", hasPrefix: true}},
+	} {
+		got, err := parse(strings.Fields(tt.args))
+		if err != nil {
+			t.Errorf("%q: %v", tt.args, err)
+		} else if diff := cmp.Diff(&tt.want, got, cmp.AllowUnexported(flags{})); diff != "" {
+			t.Errorf("%q: %s", tt.args, diff)
+		}
+	}
+	for args, want := range map[string]string{
+		"-x":         `invalid option: "x"`,
+		"-tx":        `invalid option: "x"`,
+		"foo":        `invalid option: "foo"`,
+		"--version":  `invalid option: "-"`,
+		"-c":         `option "-c" requires file name`,
+		"-e":         `option "-e" requires file name`,
+		"-p":         `option "-p" requires directory name`,
+		"-g":         `option "-g" requires parameter`,
+		"-s":         `option "-s" requires parameter`,
+		"-s restart": `invalid option: "-s restart"`,
+	} {
+		if _, err := parse(strings.Fields(args)); err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", args, err, want)
+		}
+	}
+}
+
+func TestOptions(t *testing.T) {
+	for _, tt := range []struct{ args, prefix, confPrefix, file, errorLog string }{
+		{"", build.Prefix + "/", build.Prefix + "/conf/", build.Prefix + "/" + build.ConfPath, build.ErrorLogPath},
+		{"-p /x", "/x/", "/x/conf/", "/x/conf/nginx.conf", build.ErrorLogPath},
+		{"-p /x/ -c my.conf -e e.log", "/x/", "/x/", "/x/my.conf", "e.log"},
+		{"-p rel -c /etc/n/my.conf -e stderr", "rel/", "/etc/n/", "/etc/n/my.conf", ""},
+	} {
+		f, err := parse(strings.Fields(tt.args))
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := f.options()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := []string{o.Prefix, o.ConfPrefix, o.File, o.ErrorLog}
+		if diff := cmp.Diff([]string{tt.prefix, tt.confPrefix, tt.file, tt.errorLog}, got); diff != "" {
+			t.Errorf("%q: %s", tt.args, diff)
+		}
+	}
+}
+
+func TestArguments(t *testing.T) {
+	got := strings.Join(arguments([]*conf.Module{
+		{Arguments: []string{"--with-stream", "--with-http_ssl_module"}}, {}, {Arguments: []string{"--with-stream"}},
+	}), " ")
+	if !strings.HasPrefix(got, "--prefix=/usr/local/nginx --sbin-path=/usr/local/nginx/sbin/nginx ") ||
+		!strings.HasSuffix(got, " --user=nobody --with-stream --with-http_ssl_module") {
+		t.Error(got)
+	}
+}
+
+func TestSource(t *testing.T) {
+	dir := t.TempDir() + "/"
+	s := &source{builtin: true, file: dir + "nginx.conf", dir: dir}
+	for _, name := range []string{"nginx.conf", "mime.types"} {
+		if b, err := s.ReadFile(dir + name); err != nil || len(b) == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := s.ReadFile(dir + "other"); !os.IsNotExist(err) {
+		t.Error(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "mime.types"), []byte("own"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := s.ReadFile(dir + "mime.types"); string(b) != "own" {
+		t.Errorf("%q", b)
+	}
+	if err := os.WriteFile(s.file, []byte("own"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.ReadFile(dir + "fastcgi_params"); !os.IsNotExist(err) {
+		t.Errorf("%v: an own configuration is completed with built-in files", err)
+	}
+}
