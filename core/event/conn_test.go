@@ -516,3 +516,30 @@ func TestSpend(t *testing.T) {
 		}
 	})
 }
+
+func TestTryWritev(t *testing.T) {
+	h := start(t, Config{})
+	h.onLoop(func() {
+		c, p := h.pair()
+		defer c.Close()
+		bufs := [][]byte{nil}
+		for range 3 * maxIovecs {
+			bufs = append(bufs, []byte("ab"), nil)
+		}
+		if n, err := c.TryWritev(bufs); n != 6*maxIovecs || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		got := make([]byte, 6*maxIovecs)
+		if _, err := io.ReadFull(p, got); err != nil || !bytes.Equal(got, bytes.Repeat([]byte("ab"), 3*maxIovecs)) {
+			t.Errorf("%q, %v", got, err)
+		}
+		if n, err := c.TryWritev(nil); n != 0 || err != nil {
+			t.Errorf("nothing: %d, %v", n, err)
+		}
+		big := make([]byte, 1<<20)
+		n, err := c.TryWritev([][]byte{big, big})
+		if n == 0 || n >= 2<<20 || err != ErrAgain || c.Writable() {
+			t.Errorf("too much: %d, %v", n, err)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package event
 
 import (
 	"io"
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -63,7 +64,7 @@ func (c *Conn) received(n, size int, call string, e unix.Errno) (int, error) {
 		if c.has(flagStream) { // of a datagram socket, errors pass
 			c.flags |= flagPeerClosed | flagHangup
 		}
-		return 0, sysError(call, e)
+		return 0, os.NewSyscallError(call, e)
 	case n == 0 && c.has(flagStream):
 		c.flags |= flagEOF | flagPeerClosed
 		return 0, io.EOF
@@ -117,8 +118,23 @@ func (c *Conn) TryWrite(p []byte) (int, error) {
 
 // TryWritev is TryWrite of several buffers. The slices are not changed.
 func (c *Conn) TryWritev(bufs [][]byte) (int64, error) {
-	n, err := c.tryWritev(bufs, 0)
-	return int64(n), err
+	var done int64
+	for skip := 0; ; {
+		n, err := c.tryWritev(bufs, skip)
+		done += int64(n)
+		if bufs, skip = advance(bufs, skip+n); err != nil || len(bufs) == 0 {
+			return done, err
+		}
+	}
+}
+
+// advance drops the first n bytes: whole buffers, and skip bytes of the next.
+func advance(bufs [][]byte, n int) (rest [][]byte, skip int) {
+	for len(bufs) > 0 && n >= len(bufs[0]) {
+		n -= len(bufs[0])
+		bufs = bufs[1:]
+	}
+	return bufs, n
 }
 
 // tryWritev writes bufs from the byte skip of the first; at most 64 of them, which is no error.
@@ -163,7 +179,7 @@ func (c *Conn) sent(n, size int, call string, e unix.Errno) (int, error) {
 		n = 0
 	case e != 0:
 		c.flags |= flagHangup
-		return 0, sysError(call, e)
+		return 0, os.NewSyscallError(call, e)
 	case n == size:
 		return n, nil
 	}
@@ -198,9 +214,7 @@ func (c *Conn) Writev(bufs [][]byte) (int64, error) {
 	for {
 		n, err := c.tryWritev(bufs, skip)
 		done += int64(n)
-		for skip += n; len(bufs) > 0 && skip >= len(bufs[0]); bufs = bufs[1:] {
-			skip -= len(bufs[0])
-		}
+		bufs, skip = advance(bufs, skip+n)
 		switch {
 		case err == ErrAgain:
 			if err := c.WaitWritable(c.WriteTimeout); err != nil {

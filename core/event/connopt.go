@@ -1,6 +1,10 @@
 package event
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // ShutdownWrite closes the sending side.
 func (c *Conn) ShutdownWrite() error {
@@ -8,7 +12,7 @@ func (c *Conn) ShutdownWrite() error {
 		return ErrClosed
 	}
 	if e := sysShutdown(int(c.fd), unix.SHUT_WR); e != 0 {
-		return sysError("shutdown", e)
+		return os.NewSyscallError("shutdown", e)
 	}
 	return nil
 }
@@ -19,7 +23,7 @@ func (c *Conn) SetOption(level, name, value int) error {
 		return ErrClosed
 	}
 	if e := sysSetsockoptInt(int(c.fd), level, name, value); e != 0 {
-		return sysError("setsockopt", e)
+		return os.NewSyscallError("setsockopt", e)
 	}
 	return nil
 }

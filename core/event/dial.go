@@ -1,6 +1,7 @@
 package event
 
 import (
+	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,7 +39,7 @@ func (l *Loop) Dial(sa unix.Sockaddr, opts DialOptions) (*Conn, error) {
 		if ge != 0 {
 			e = int(ge)
 		}
-		return nil, sysError("connect", unix.Errno(e))
+		return nil, os.NewSyscallError("connect", unix.Errno(e))
 	}
 	return c, nil
 }
@@ -54,7 +55,7 @@ func (l *Loop) dialConn(fd int, sa unix.Sockaddr, flags connFlags, opts *DialOpt
 		flags |= flagWritable
 	case unix.EINPROGRESS:
 	default:
-		return nil, sysError("connect", e)
+		return nil, os.NewSyscallError("connect", e)
 	}
 	c, err := l.adopt(fd, flags, true)
 	if err != nil {
@@ -76,7 +77,7 @@ func dialSocket(sa unix.Sockaddr, kind int, opts *DialOptions) (int, error) {
 	}
 	fd, err := unix.Socket(family, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return -1, sysError("socket", err)
+		return -1, os.NewSyscallError("socket", err)
 	}
 	if err := dialPrepare(fd, family, opts); err != nil {
 		_ = sysClose(fd)
@@ -88,7 +89,7 @@ func dialSocket(sa unix.Sockaddr, kind int, opts *DialOptions) (int, error) {
 func dialPrepare(fd, family int, opts *DialOptions) error {
 	set := func(level, name, value int) error {
 		if e := sysSetsockoptInt(fd, level, name, value); e != 0 {
-			return sysError("setsockopt", e)
+			return os.NewSyscallError("setsockopt", e)
 		}
 		return nil
 	}
@@ -119,7 +120,7 @@ func dialPrepare(fd, family int, opts *DialOptions) error {
 		// cannot are no worse off than before.
 		_ = set(unix.SOL_IP, unix.IP_BIND_ADDRESS_NO_PORT, 1)
 	}
-	return sysError("bind", unix.Bind(fd, opts.Bind))
+	return os.NewSyscallError("bind", unix.Bind(fd, opts.Bind))
 }
 
 func bindPort(sa unix.Sockaddr) int {

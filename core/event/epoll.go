@@ -1,6 +1,10 @@
 package event
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // poller is one of the kernel's ways to wait (epoll, poll, select).
 type poller interface {
@@ -54,13 +58,13 @@ const epollEvents = 512
 func newEpoll(l *Loop) (poller, error) {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
-		return nil, sysError("epoll_create", err)
+		return nil, os.NewSyscallError("epoll_create", err)
 	}
 	p := &epoll{fd: fd, kernel: make([]unix.EpollEvent, epollEvents), events: make([]event, 0, epollEvents)}
 	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: wakeSlot}
 	if e := sysEpollCtl(fd, unix.EPOLL_CTL_ADD, l.wakefd, &ev); e != 0 {
 		p.close()
-		return nil, sysError("epoll_ctl", e)
+		return nil, os.NewSyscallError("epoll_ctl", e)
 	}
 	return p, nil
 }
@@ -70,7 +74,7 @@ const epollConn = unix.EPOLLIN | unix.EPOLLRDHUP | unix.EPOLLET
 func (p *epoll) ctl(op int, c *Conn, events uint32) error {
 	ev := unix.EpollEvent{Events: events, Fd: c.slot, Pad: int32(c.gen)}
 	if e := sysEpollCtl(p.fd, op, int(c.fd), &ev); e != 0 {
-		return sysError("epoll_ctl", e)
+		return os.NewSyscallError("epoll_ctl", e)
 	}
 	return nil
 }
@@ -103,7 +107,7 @@ func (p *epoll) enable(ls *Listener, exclusive bool) error {
 		ev.Events |= unix.EPOLLEXCLUSIVE
 	}
 	if e := sysEpollCtl(p.fd, unix.EPOLL_CTL_ADD, ls.FD, &ev); e != 0 {
-		return sysError("epoll_ctl", e)
+		return os.NewSyscallError("epoll_ctl", e)
 	}
 	return nil
 }
@@ -111,7 +115,7 @@ func (p *epoll) enable(ls *Listener, exclusive bool) error {
 func (p *epoll) disable(ls *Listener) error {
 	var ev unix.EpollEvent
 	if e := sysEpollCtl(p.fd, unix.EPOLL_CTL_DEL, ls.FD, &ev); e != 0 {
-		return sysError("epoll_ctl", e)
+		return os.NewSyscallError("epoll_ctl", e)
 	}
 	return nil
 }
@@ -126,7 +130,7 @@ func (p *epoll) wait(msec int) ([]event, error) {
 		return nil, nil
 	}
 	if e != 0 {
-		return nil, sysError("epoll_wait", e)
+		return nil, os.NewSyscallError("epoll_wait", e)
 	}
 	for i := range p.kernel[:n] {
 		ev := &p.kernel[i]

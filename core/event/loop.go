@@ -25,6 +25,9 @@
 // Locking was considered and brings nothing: non-blocking calls never leave the thread (they are raw
 // system calls), and a locked goroutine pays a thread switch each time it blocks.
 //
+// A panic in a fiber is logged and survived. runtime.Goexit in a fiber, which is what testing's FailNow
+// does, takes the loop with it.
+//
 // # Readiness
 //
 // Events are edge-triggered: a connection remembers that it is readable or writable until a call
@@ -35,6 +38,7 @@ package event
 import (
 	"errors"
 	"fmt"
+	"os"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -188,7 +192,7 @@ func New(cfg Config) (*Loop, error) {
 	}
 	wakefd, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 	if err != nil {
-		return nil, sysError("eventfd", err)
+		return nil, os.NewSyscallError("eventfd", err)
 	}
 	l.wakefd = wakefd
 	if l.poll, err = newPoller(cfg.Method, l); err != nil {
@@ -255,7 +259,7 @@ func (l *Loop) turn() error {
 // waitMsec is how long the loop may sleep: 0 not at all, -1 without limit.
 func (l *Loop) waitMsec() int {
 	if l.fibers.runnable() || l.post.pending.Load() || l.stopped.Load() {
-		if l.offload.running {
+		if l.offload.pending > 0 {
 			runtime.Gosched() // with one P the offloaded work would wait for preemption
 		}
 		return 0
@@ -340,7 +344,7 @@ func (l *Loop) shutdown() {
 func (l *Loop) initTime() error {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		return sysError("clock_gettime", err)
+		return os.NewSyscallError("clock_gettime", err)
 	}
 	l.base, l.baseMono = time.Now(), ts.Nano()
 	l.UpdateTime()

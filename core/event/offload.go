@@ -9,8 +9,7 @@ import (
 // offloader runs functions on goroutines of their own, a capped number at a time (thread_pool).
 type offloader struct {
 	loop    *Loop
-	running bool // on the loop: some work has not come back
-	pending int
+	pending int // on the loop: functions that have not come back
 
 	mu      sync.Mutex
 	queue   []*offloaded
@@ -38,13 +37,11 @@ func (l *Loop) Offload(f func()) {
 	w := &offloaded{f: f, fiber: fb}
 	o := &l.offload
 	o.pending++
-	o.running = true
 	o.submit(w)
 	for !w.done {
 		fb.hold()
 	}
 	o.pending--
-	o.running = o.pending > 0
 	if w.panic != nil {
 		panic(fmt.Sprintf("%v [in an offloaded function]\n%s", w.panic, w.stack))
 	}

@@ -2,6 +2,7 @@ package event
 
 import (
 	"net/netip"
+	"os"
 	"time"
 	"unsafe"
 
@@ -101,7 +102,7 @@ func (p *PacketConn) TryRecvMsg(b, oob []byte) (n, oobn, flags int, from netip.A
 		c.flags &^= flagReadable
 		return 0, 0, 0, from, ErrAgain
 	case e != 0:
-		return 0, 0, 0, from, sysError("recvmsg", e)
+		return 0, 0, 0, from, os.NewSyscallError("recvmsg", e)
 	}
 	var a compactAddr
 	a.set(&p.sa)
@@ -137,7 +138,7 @@ func (p *PacketConn) TrySendMsg(b, oob []byte, to netip.AddrPort) (int, error) {
 	sent, e := sysSendmsg(int(c.fd), &p.msg, unix.MSG_NOSIGNAL)
 	p.release()
 	if e != 0 && e != unix.EAGAIN {
-		return 0, sysError("sendmsg", e)
+		return 0, os.NewSyscallError("sendmsg", e)
 	}
 	return c.sent(sent, len(b), "sendmsg", e)
 }

@@ -1,6 +1,10 @@
 package event
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 // poll is the poll(2) back end. It asks for what is not yet known to be ready, which makes the
 // level-triggered call behave like epoll's edges; the list is rebuilt for each wait, which costs no
@@ -52,7 +56,7 @@ func (p *poll) wait(msec int) ([]event, error) {
 		return nil, nil
 	}
 	if e != 0 {
-		return nil, sysError("poll", e)
+		return nil, os.NewSyscallError("poll", e)
 	}
 	for i := 0; n > 0 && i < len(p.fds); i++ {
 		if bits := p.fds[i].Revents; bits != 0 {

@@ -2,6 +2,7 @@ package event
 
 import (
 	"fmt"
+	"os"
 
 	"golang.org/x/sys/unix"
 )
@@ -83,7 +84,7 @@ func (p *selectPoller) wait(msec int) ([]event, error) {
 		return nil, nil
 	}
 	if e != 0 {
-		return nil, sysError("select", e)
+		return nil, os.NewSyscallError("select", e)
 	}
 	for fd := 0; n > 0 && fd <= p.most; fd++ {
 		ev := p.of[fd]

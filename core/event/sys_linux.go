@@ -1,8 +1,6 @@
 package event
 
 import (
-	"errors"
-	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -13,19 +11,6 @@ import (
 
 // maxIovecs is how many buffers go into one readv or writev (NGX_IOVS_PREALLOCATE).
 const maxIovecs = 64
-
-// sysError wraps a failed call; errors.As with *os.SyscallError finds its name, with unix.Errno its
-// number.
-func sysError(call string, err error) error {
-	if err == nil {
-		return nil
-	}
-	var se *os.SyscallError
-	if errors.As(err, &se) {
-		return err
-	}
-	return os.NewSyscallError(call, err)
-}
 
 var zeroByte byte
 
