@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+	"strings"
+)
+
+// benchCase is one row of the bench: what is served and how it is measured.
+type benchCase struct {
+	name, title string
+	measure     func(context.Context, *options, benchCase, []*target) (*result, error)
+
+	uri    string            // what wrk asks for
+	log    bool              // access_log on
+	server string            // directives of the server block
+	files  map[string]string // below the prefix
+	lua    bool              // needs the Lua module
+}
+
+// cases is the table; a new case is a new row.
+var cases = []benchCase{
+	{
+		name: "return", title: "return 200 with a short text", measure: throughput,
+		uri: "/", server: `location / { return 200 "hello\n"; }`,
+	},
+	{
+		name: "return-log", title: "the same with the access log on", measure: throughput, log: true,
+		uri: "/", server: `location / { return 200 "hello\n"; }`,
+	},
+	{
+		name: "file-1k", title: "a file of 1 KB", measure: throughput,
+		uri: "/1k.txt", files: map[string]string{"html/1k.txt": strings.Repeat("0123456789abcde\n", 64)},
+	},
+	{
+		name: "file-1k-log", title: "the same with the access log on", measure: throughput, log: true,
+		uri: "/1k.txt", files: map[string]string{"html/1k.txt": strings.Repeat("0123456789abcde\n", 64)},
+	},
+	{
+		name: "file-100k", title: "a file of 100 KB", measure: throughput,
+		uri: "/100k.txt", files: map[string]string{"html/100k.txt": strings.Repeat("0123456789abcde\n", 6400)},
+	},
+	{
+		name: "lua-hello", title: "content_by_lua that says hello", measure: throughput, lua: true,
+		uri: "/", server: `location / { content_by_lua_block { ngx.say("hello") } }`,
+	},
+	{
+		name: "lua-items", title: "a Lua handler that builds 50 items from its query", measure: throughput, lua: true,
+		uri: "/?n=50&name=item", server: `location / { content_by_lua_block {
+			local args = ngx.req.get_uri_args()
+			local out = {}
+			for i = 1, tonumber(args.n) do
+				out[#out + 1] = args.name .. ":" .. i .. ";"
+			end
+			ngx.say(table.concat(out))
+		} }`,
+	},
+	{
+		name: "idle", title: "memory for each idle keep-alive connection", measure: idle,
+		uri: "/", server: `location / { return 200 "hello\n"; }`,
+	},
+	{
+		name: "servers", title: "many server blocks: time of -t and of a start", measure: load,
+	},
+}
