@@ -25,14 +25,15 @@ type File struct {
 	// before the file is reopened or closed.
 	Flush func(*File)
 
+	// fd is one more than the descriptor, so that a zero File is not open.
 	fd atomic.Int32
 }
 
 // FD is the open descriptor, -1 before the file is opened.
-func (f *File) FD() int { return int(f.fd.Load()) }
+func (f *File) FD() int { return int(f.fd.Load()) - 1 }
 
 // SetFD gives the file a descriptor inherited from the master.
-func (f *File) SetFD(fd int) { f.fd.Store(int32(fd)) }
+func (f *File) SetFD(fd int) { f.fd.Store(int32(fd) + 1) }
 
 // Files is the list of the files of one configuration (cycle->open_files).
 type Files struct {
@@ -47,7 +48,6 @@ func (fs *Files) Add(name string) *File {
 		return f
 	}
 	f := &File{Name: name}
-	f.SetFD(noFD)
 	if name == "" {
 		f.SetFD(stderrFD)
 	}

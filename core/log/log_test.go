@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -306,7 +308,8 @@ func TestClock(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.Local)
 	c.Update(now)
 	if got := c.Times(); got.Error != "2026/01/02 03:04:05" || got.Syslog != "Jan  2 03:04:05" ||
-		!strings.HasPrefix(got.Common, "02/Jan/2026:03:04:05 ") || !strings.HasPrefix(got.ISO8601, "2026-01-02T03:04:05") {
+		!strings.HasPrefix(got.Common, "02/Jan/2026:03:04:05 ") || !strings.HasPrefix(got.ISO8601, "2026-01-02T03:04:05") ||
+		got.HTTP != now.UTC().Format(time.RFC1123[:len(time.RFC1123)-3])+"GMT" {
 		t.Errorf("%+v", got)
 	}
 	if n := testing.AllocsPerRun(100, func() { c.Update(now.Add(time.Millisecond)) }); n != 0 {
@@ -324,5 +327,82 @@ func TestNoAllocations(t *testing.T) {
 		}
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestDiskFull(t *testing.T) {
+	var files Files
+	out := NewFileOutput(files.Add("/dev/full"), Info)
+	if err := files.Open(); err != nil {
+		t.Skip(err)
+	}
+	defer files.Close(nil)
+	env := quietEnv()
+	New(env, out).Log(Error, nil, "lost")
+	if out.diskFull.Load() != env.Clock.Times().Unix {
+		t.Error("a full disk was not noticed")
+	}
+}
+
+// consoleEnv makes the test binary log to the console instead of testing.
+const consoleEnv = "MOONGATE_TEST_CONSOLE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(consoleEnv) == "" {
+		os.Exit(m.Run())
+	}
+	env := NewEnv()
+	l := Bootstrap(env, "/nonexistent/error.log")
+	env.Clock.Update(time.Date(2026, 11, 23, 9, 50, 29, 0, time.Local))
+	l.Log(Emerg, unix.EADDRINUSE, "bind() failed")
+
+	l = New(env, NewFileOutput(&File{Name: "/dev/null"}, Debug))
+	l.Log(Warn, nil, "both")
+	l.Log(Notice, nil, "only in the file")
+	env.Console = false
+	l.Log(Emerg, nil, "only in the file")
+	Console(nil, "invalid option: \"%s\"", "x")
+}
+
+func TestConsole(t *testing.T) {
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), consoleEnv+"=1")
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); err != nil {
+		t.Fatal(err)
+	}
+	pid := cmd.Process.Pid
+	want := "nginx: [alert] could not open error log file: open() \"/nonexistent/error.log\" failed (2: No such file or directory)\n" +
+		fmt.Sprintf("2026/11/23 09:50:29 [emerg] %d#%[1]d: bind() failed (98: Address already in use)\n", pid) +
+		"nginx: [warn] both\n" +
+		"nginx: invalid option: \"x\"\n"
+	if diff := cmp.Diff(want, stderr.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestConcurrentUse(t *testing.T) {
+	f, read := newFile(t)
+	env := quietEnv()
+	l := New(env, NewFileOutput(f, Info))
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			for range 50 {
+				l.With(tail(", client: x"), uint64(i+1)).Log(Info, nil, "line of %d", i)
+				env.Clock.Update(time.Now())
+			}
+		})
+	}
+	wg.Wait()
+	lines := strings.Split(strings.TrimSuffix(read(), "\n"), "\n")
+	if len(lines) != 200 {
+		t.Errorf("%d lines", len(lines))
+	}
+	for _, line := range lines {
+		if !strings.HasSuffix(line, ", client: x") {
+			t.Fatalf("%q", line)
+		}
 	}
 }
