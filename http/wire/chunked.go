@@ -79,6 +79,10 @@ func (c *Chunked) Parse(b []byte) (n int, status ChunkStatus, err error) {
 	return n, status, nil
 }
 
+// InData reports whether the next byte is data of a chunk, of which there are
+// Size bytes.
+func (c *Chunked) InData() bool { return c.state == chunkData && c.Size > 0 }
+
 // Consume takes n bytes of the data of the chunk.
 func (c *Chunked) Consume(n int) { c.Size -= int64(n) }
 
