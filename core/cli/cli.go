@@ -91,7 +91,7 @@ func full(prefix, name string) string {
 
 // showVersion prints what -v, -V and -h ask for.
 func (f *flags) showVersion(modules []*conf.Module) {
-	text := "nginx version: nginx/" + process.Version + " (moongate " + build.Version + ")\n"
+	text := "nginx version: nginx/" + build.NginxVersion + " (moongate " + build.Version + ")\n"
 	if f.help {
 		errorLog := build.ErrorLogPath
 		if process.DefaultErrorLog() == "" {

@@ -8,6 +8,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"moongate/core/build"
 )
 
 func TestServe(t *testing.T) {
@@ -24,7 +26,7 @@ func TestServe(t *testing.T) {
 	s.wait("helper runs")
 	for _, line := range []string{
 		`[notice] %d#%[1]d: using the "epoll" event method`,
-		`[notice] %d#%[1]d: nginx/1.31.3 (moongate `,
+		`[notice] %d#%[1]d: nginx/` + build.NginxVersion + ` (moongate `,
 		`[notice] %d#%[1]d: start worker processes`,
 	} {
 		s.wait(fmt.Sprintf(line, s.pid()))

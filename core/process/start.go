@@ -15,9 +15,6 @@ import (
 	"moongate/parser"
 )
 
-// Version is the version of nginx that this server behaves as.
-const Version = "1.31.3"
-
 // Main does what the command line asks for and returns the exit status; a
 // server that starts in the foreground ends the process itself.
 func Main(o *CommandLine) int {
@@ -117,7 +114,7 @@ func closeBootstrap(l *log.Logger) {
 
 // status logs what the server is and where it runs (ngx_os_status).
 func (c *Cycle) status() {
-	c.log.Log(log.Notice, nil, "nginx/%s (moongate %s)", Version, build.Version)
+	c.log.Log(log.Notice, nil, "nginx/%s (moongate %s)", build.NginxVersion, build.Version)
 	c.log.Log(log.Notice, nil, "built by %s", runtime.Version())
 	var u unix.Utsname
 	if err := unix.Uname(&u); err == nil {
