@@ -119,7 +119,7 @@ func FuzzHeaderLine(f *testing.F) {
 		if !slices.Equal(got, want) || end != wantEnd || err != wantErr {
 			t.Fatalf("byte by byte %q %v %v, whole %q %v %v", got, end, err, want, wantEnd, wantErr)
 		}
-		if step.Len() != whole.Len() {
+		if err == nil && step.Len() != whole.Len() {
 			t.Fatalf("length %d, %d", step.Len(), whole.Len())
 		}
 		if err != nil && (step.NameStart > step.ValueEnd || step.ValueEnd >= len(in)) {
