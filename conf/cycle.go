@@ -48,6 +48,9 @@ type Cycle struct {
 	Log func(level LogLevel, msg string)
 	// Scope holds the Core family's structs.
 	Scope *Scope
+	// Engine is what the processes keep beside the configuration: a
+	// *process.Cycle.
+	Engine any
 
 	reader *parser.Reader
 	opened bool // some block was entered: see BlockSeen
