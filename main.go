@@ -8,11 +8,25 @@ import (
 	"moongate/conf"
 	"moongate/core/cli"
 	"moongate/core/process"
+	"moongate/http"
+	"moongate/http/h1"
+	"moongate/http/modules/static"
 )
+
+// httpOptions lists the HTTP modules. Within a phase, handlers run in the
+// order of this list.
+var httpOptions = &http.Options{
+	Serve: h1.Serve,
+	Modules: []*http.Module{
+		static.Module,
+	},
+	HeaderFilters: []*http.Module{},
+	BodyFilters:   []*http.Module{http.Postpone},
+}
 
 // modules are the parts of the server, in the order in which their
 // configuration is completed and their processes start.
-var modules = join(process.Modules)
+var modules = join(process.Modules, http.New(httpOptions))
 
 func join(groups ...[]*conf.Module) (all []*conf.Module) {
 	for _, g := range groups {

@@ -10,8 +10,8 @@ import (
 // ErrDuplicate is what a setter returns when the directive was there already.
 var ErrDuplicate = errors.New("is duplicate")
 
-// errInvalidValue is nginx's complaint about a value that does not parse.
-var errInvalidValue = errors.New("invalid value")
+// ErrInvalidValue is nginx's complaint about a value that does not parse.
+var ErrInvalidValue = errors.New("invalid value")
 
 // Check examines a value that parsed, as nginx's post handlers do: bounds,
 // deprecation. Its error is reported as a complaint about the directive.
@@ -49,7 +49,7 @@ func plain[T any](read func(string) (T, bool)) func(*Conf, string) (T, error) {
 	return func(_ *Conf, arg string) (T, error) {
 		v, ok := read(arg)
 		if !ok {
-			return v, errInvalidValue
+			return v, ErrInvalidValue
 		}
 		return v, nil
 	}
@@ -166,7 +166,7 @@ func (s *Slot[C]) Bufs(name string, in Context, field func(*C) *Opt[Bufs], def B
 		n, ok := ParseInt(arg)
 		size, ok2 := ParseSize(cf.Args[1])
 		if !ok || !ok2 || n == 0 || size == 0 {
-			return Bufs{}, errInvalidValue
+			return Bufs{}, ErrInvalidValue
 		}
 		return Bufs{int(n), size}, nil
 	}, nil)

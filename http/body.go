@@ -1,0 +1,170 @@
+package http
+
+import (
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"moongate/core/log"
+	"moongate/http/wire"
+)
+
+// Body is a request body that was read: in memory, or as a whole in a
+// temporary file.
+type Body struct {
+	Bytes []byte
+	// File is the temporary file, nil when the body is in memory.
+	File *TempFile
+	Path string
+	// Size is the number of bytes.
+	Size int64
+}
+
+// ExpectContinue answers "Expect: 100-continue" once, if the client sent it.
+func (r *Request) ExpectContinue() Verdict {
+	if r.ExpectTested || r.Version < Version11 {
+		return OK
+	}
+	v, ok := r.In.Get(wire.HeaderExpect)
+	if !ok {
+		return OK
+	}
+	r.ExpectTested = true
+	if !strings.EqualFold(v, "100-continue") {
+		return OK
+	}
+	return r.Stream.Continue(r)
+}
+
+// HasBody reports whether the request says that it has a body.
+func (r *Request) HasBody() bool { return r.In.ContentLength > 0 || r.In.Chunked }
+
+// ReadBody reads the whole request body into r.Body: up to
+// client_body_buffer_size in memory, more of it into a temporary file. It
+// returns OK, or the verdict that ends the request.
+func (r *Request) ReadBody() Verdict {
+	m := r.Main
+	if m.Body != nil || m.BodyDiscarded {
+		r.Body = m.Body
+		if r.Body == nil {
+			r.Body = &Body{}
+		}
+		return OK
+	}
+	if v := m.ExpectContinue(); v != OK {
+		return v
+	}
+	b := &Body{}
+	if m.HasBody() || r.Core.ClientBodyInFileOnly.V != BodyFileOff {
+		if v := m.readBody(b, r.Core); v != OK {
+			b.remove()
+			return v
+		}
+	}
+	m.Body, r.Body = b, b
+	return OK
+}
+
+// readBody fills b as the location lc says.
+func (r *Request) readBody(b *Body, lc *LocConf) Verdict {
+	room := lc.ClientBodyBufferSize.V
+	if n := r.In.ContentLength; n >= 0 && !r.In.Chunked && n <= room+room>>2 {
+		room = n
+	}
+	mem := r.Pool.Alloc(int(max(room, 1)))
+	fill := 0
+	for {
+		if fill == len(mem) || lc.ClientBodyInFileOnly.V != BodyFileOff && fill > 0 {
+			if int64(fill) == r.In.ContentLength-b.Size && lc.ClientBodyInFileOnly.V == BodyFileOff && b.File == nil && !r.In.Chunked {
+				break
+			}
+			if v := b.spill(r, lc, mem[:fill]); v != OK {
+				return v
+			}
+			fill = 0
+		}
+		n, v := r.Stream.ReadBody(r, mem[fill:])
+		if v != OK {
+			return v
+		}
+		if n == 0 {
+			break
+		}
+		fill += n
+	}
+	if b.File != nil || lc.ClientBodyInFileOnly.V != BodyFileOff {
+		return b.spill(r, lc, mem[:fill])
+	}
+	b.Bytes, b.Size = mem[:fill], int64(fill)
+	return OK
+}
+
+// spill appends to the temporary file, which it makes first if need be.
+func (b *Body) spill(r *Request, lc *LocConf, p []byte) Verdict {
+	if b.File == nil {
+		clean := lc.ClientBodyInFileOnly.V != BodyFileOn
+		f, err := lc.ClientBodyTempPath.V.Create(clean)
+		if err != nil {
+			r.Logf(log.Crit, err, "%s", err)
+			return StatusInternalServerError
+		}
+		b.File, b.Path = f, r.Pool.Clone(f.Name)
+		r.Cleanup(func() { f.Close() })
+		if lc.ClientBodyInFileOnly.V == BodyFileOff {
+			r.Logf(log.Warn, nil, "a client request body is buffered to a temporary file %s", f.Name)
+		}
+	}
+	for off := b.Size; len(p) > 0; {
+		n, err := unix.Pwrite(b.File.FD, p, off)
+		if err != nil {
+			r.Logf(log.Crit, err, `pwrite() "%s" failed`, b.Path)
+			return StatusInternalServerError
+		}
+		p, off = p[n:], off+int64(n)
+		b.Size = off
+	}
+	return OK
+}
+
+func (b *Body) remove() {
+	if b.File != nil {
+		b.File.Close()
+	}
+}
+
+// Buf is the body as one piece to pass on.
+func (b *Body) Buf() Buf {
+	if b.File != nil {
+		return Buf{InFile: true, File: b.File.FD, End: b.Size}
+	}
+	return Buf{B: b.Bytes}
+}
+
+// DiscardBody declares the body of no interest; what has arrived of it is
+// dropped, and the rest when the response has been sent.
+func (r *Request) DiscardBody() Verdict {
+	if !r.IsMain() || r.BodyDiscarded || r.Body != nil {
+		return OK
+	}
+	if v := r.ExpectContinue(); v != OK {
+		return v
+	}
+	r.BodyDiscarded = true
+	return r.Stream.DiscardBody(r)
+}
+
+// readFilePart reads a piece of a file into memory.
+func readFilePart(b *Buf) ([]byte, error) {
+	p := make([]byte, b.Len())
+	for n := 0; n < len(p); {
+		m, err := unix.Pread(b.File, p[n:], b.Off+int64(n))
+		if err != nil {
+			return nil, err
+		}
+		if m == 0 {
+			return p[:n], nil
+		}
+		n += m
+	}
+	return p, nil
+}

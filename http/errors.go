@@ -1,0 +1,62 @@
+package http
+
+import (
+	"moongate/conf"
+	"moongate/core/log"
+	"moongate/http/wire"
+)
+
+// errInvalid is what setters say of a value that does not parse.
+var errInvalid = conf.ErrInvalidValue
+
+// Error logs at level error.
+func (r *Request) Error(format string, args ...any) { r.Log.Log(log.Error, nil, format, args...) }
+
+// Logf logs at any level, with the system error err if not nil.
+func (r *Request) Logf(level log.Level, err error, format string, args ...any) {
+	r.Log.Log(level, err, format, args...)
+}
+
+// AppendLog appends what the error log says of the connection: nginx's
+// ngx_http_log_error. With a request in progress its log context is added.
+func (c *Conn) AppendLog(b []byte) []byte {
+	if c.Action != "" {
+		b = append(append(b, " while "...), c.Action...)
+	}
+	b = append(append(b, ", client: "...), c.Peer.Text...)
+	if r := c.Current; r != nil {
+		return r.appendLog(b)
+	}
+	return append(append(b, ", server: "...), c.Addr.Text()...)
+}
+
+// UpstreamLog is what a request's log context says of the upstream in use.
+type UpstreamLog interface{ AppendLog(b []byte) []byte }
+
+func (r *Request) appendLog(b []byte) []byte {
+	if r.Server != nil {
+		b = append(append(b, ", server: "...), r.Server.Name...)
+	}
+	line := r.RequestLine
+	if line == "" {
+		line = r.partialLine
+	}
+	if line != "" {
+		b = append(append(append(b, `, request: "`...), line...), '"')
+	}
+	if cur := r.sub.active; cur != nil && cur != r {
+		b = append(append(append(b, `, subrequest: "`...), cur.URI...), '"')
+		if cur.Upstream != nil {
+			b = cur.Upstream.AppendLog(b)
+		}
+	} else if r.Upstream != nil {
+		b = r.Upstream.AppendLog(b)
+	}
+	if v, ok := r.In.Get(wire.HeaderHost); ok {
+		b = append(append(append(b, `, host: "`...), v...), '"')
+	}
+	if v, ok := r.In.Get(wire.HeaderReferer); ok {
+		b = append(append(append(b, `, referrer: "`...), v...), '"')
+	}
+	return b
+}

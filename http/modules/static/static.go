@@ -1,0 +1,95 @@
+// Package static answers with files: nginx's ngx_http_static_module.
+package static
+
+import (
+	"golang.org/x/sys/unix"
+
+	"moongate/conf"
+	"moongate/core/buf"
+	"moongate/core/log"
+	"moongate/http"
+	"moongate/http/wire"
+)
+
+// Module is the static module. It has no directives of its own.
+var Module = &http.Module{
+	Module: conf.Module{Name: "http_static"},
+	Init: func(_ *conf.Conf, m *http.MainConf) error {
+		m.Handle(http.PhaseContent, handler)
+		return nil
+	},
+}
+
+func handler(r *http.Request) http.Verdict {
+	if r.Method&(wire.GET|wire.HEAD|wire.POST) == 0 {
+		return http.StatusNotAllowed
+	}
+	if r.URI[len(r.URI)-1] == '/' {
+		return http.Declined
+	}
+	path, ok := r.MapPath(0)
+	if !ok {
+		return http.StatusInternalServerError
+	}
+	f, ferr := r.OpenFile(path, http.FileOptions{})
+	switch {
+	case ferr != nil:
+		return openFailed(r, path, ferr)
+	case f.IsDir:
+		return redirectToFolder(r)
+	case !f.IsFile:
+		r.Logf(log.Crit, nil, `"%s" is not a regular file`, path)
+		return http.StatusNotFound
+	case r.Method == wire.POST:
+		return http.StatusNotAllowed
+	}
+	if v := r.DiscardBody(); v != http.OK {
+		return v
+	}
+	return send(r, &f)
+}
+
+// openFailed chooses the status for a file that cannot be opened.
+func openFailed(r *http.Request, path string, err *http.FileError) http.Verdict {
+	level, v := log.Crit, http.StatusInternalServerError
+	switch err.Errno {
+	case 0:
+		return v
+	case unix.ENOENT, unix.ENOTDIR, unix.ENAMETOOLONG:
+		level, v = log.Error, http.StatusNotFound
+	case unix.EACCES, unix.EMLINK, unix.ELOOP:
+		level, v = log.Error, http.StatusForbidden
+	}
+	if v != http.StatusNotFound || r.Core.LogNotFound.V {
+		r.Logf(level, err.Errno, `%s "%s" failed`, err.Call, path)
+	}
+	return v
+}
+
+// redirectToFolder adds the slash that the client left out.
+func redirectToFolder(r *http.Request) http.Verdict {
+	loc := r.URI
+	if n := wire.CountEscaped(loc, wire.EscapeURI); n > 0 {
+		loc = buf.String(wire.AppendEscaped(r.Pool.Alloc(len(loc) + 2*n)[:0], loc, wire.EscapeURI))
+	}
+	args := ""
+	if r.Args != "" {
+		args = "?"
+	}
+	r.Out.Set("Location", r.Pool.Concat(loc, "/", args, r.Args))
+	return http.StatusMovedPermanently
+}
+
+// send answers with an open file.
+func send(r *http.Request, f *http.FileInfo) http.Verdict {
+	r.Out.Status = int(http.StatusOK)
+	r.Out.ContentLength = f.Size
+	r.Out.LastModified = f.MTime
+	r.SetETag()
+	r.SetContentType()
+	r.AllowRanges = true
+	if v := r.SendHeader(); v == http.Error || v > http.OK || r.HeaderOnly {
+		return v
+	}
+	return r.OutputFile(f.FD, 0, f.Size)
+}

@@ -1,0 +1,76 @@
+package http
+
+// requestPool keeps the requests of a worker for reuse, so that a request on a
+// busy connection allocates nothing.
+type requestPool struct{ free []*Request }
+
+const (
+	// maxPooled bounds the requests that are kept.
+	maxPooled = 512
+	// keptChunks is how much of its arena a pooled request keeps.
+	keptChunks = 1
+)
+
+func (p *requestPool) get(w *Worker) *Request {
+	if n := len(p.free); n > 0 {
+		r := p.free[n-1]
+		p.free = p.free[:n-1]
+		return r
+	}
+	r := &Request{ctx: make([]any, w.Main.Options.ctxCount)}
+	r.In.reset()
+	r.Out.reset()
+	return r
+}
+
+// NewRequest makes a request for a connection; the protocol fills it in and
+// calls Run.
+func (c *Conn) NewRequest(s Stream) *Request {
+	w := c.Worker
+	r := w.pool.get(w)
+	r.Conn, r.Main, r.Stream, r.Pool = c, r, s, &r.arena
+	if n := len(w.Main.vars.indexed); cap(r.ownVars) < n {
+		r.ownVars = make([]cached, n)
+	} else {
+		r.ownVars = r.ownVars[:n]
+	}
+	r.vars = r.ownVars
+	r.URIChanges, r.Depth = maxURIChanges+1, maxSubrequests+1
+	r.ValidLocation, r.ValidUnparsed = true, true
+	r.Start = w.Loop.Now()
+	r.Log = c.Log
+	return r
+}
+
+// Free ends the request's life: cleanups run and its memory goes back.
+func (r *Request) Free() {
+	w := r.Conn.Worker
+	for i := len(r.cleanups) - 1; i >= 0; i-- {
+		r.cleanups[i]()
+	}
+	for _, sr := range r.sub.all {
+		for i := len(sr.cleanups) - 1; i >= 0; i-- {
+			sr.cleanups[i]()
+		}
+		sr.recycle(w)
+	}
+	r.recycle(w)
+}
+
+func (r *Request) recycle(w *Worker) {
+	if len(w.pool.free) >= maxPooled {
+		return
+	}
+	r.arena.Reset(keptChunks)
+	clear(r.ownVars)
+	clear(r.ctx)
+	clear(r.cleanups)
+	clear(r.bodyChain)
+	r.In.reset()
+	r.Out.reset()
+	*r = Request{
+		In: r.In, Out: r.Out, arena: r.arena, ownVars: r.ownVars, ctx: r.ctx,
+		cleanups: r.cleanups[:0], bodyChain: r.bodyChain[:0], Captures: r.Captures[:0],
+	}
+	w.pool.free = append(w.pool.free, r)
+}

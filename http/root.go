@@ -1,0 +1,96 @@
+package http
+
+import (
+	"strings"
+
+	"moongate/conf"
+	"moongate/core/buf"
+	"moongate/core/log"
+)
+
+// rootDirective is "root path" and "alias path".
+func rootDirective(cf *conf.Conf, l *LocConf) error {
+	alias := cf.Name == "alias"
+	if l.RootSet {
+		if (l.Alias != 0) == alias {
+			return conf.ErrDuplicate
+		}
+		earlier := "root"
+		if l.Alias != 0 {
+			earlier = "alias"
+		}
+		return cf.Errorf(`"%s" directive is duplicate, "%s" directive was specified earlier`, cf.Name, earlier)
+	}
+	if l.Named && alias {
+		return cf.Errorf(`the "alias" directive cannot be used inside the named location`)
+	}
+	path := cf.Args[0]
+	for _, name := range []string{"document_root", "realpath_root"} {
+		if strings.Contains(path, "$"+name) || strings.Contains(path, "${"+name+"}") {
+			return cf.Errorf(`the $%s variable cannot be used in the "%s" directive`, name, cf.Name)
+		}
+	}
+	if alias {
+		l.Alias = len(l.Name)
+		if l.Regex != nil {
+			l.Alias = AliasRegex
+		}
+	} else {
+		path = strings.TrimSuffix(path, "/")
+	}
+	if !strings.HasPrefix(path, "$") {
+		path = cf.Cycle.Path(path)
+	}
+	root, err := CompileArg(cf, path)
+	if err != nil {
+		return err
+	}
+	l.Root, l.RootSet = root, true
+	return nil
+}
+
+// inheritRoot merges root and alias.
+func (l *LocConf) inheritRoot(cf *conf.Conf, outer *LocConf) {
+	if l.RootSet {
+		return
+	}
+	if outer.Root == nil {
+		outer.Root = &Complex{Text: cf.Cycle.Path("html")}
+	}
+	l.Root, l.Alias = outer.Root, outer.Alias
+}
+
+// MapPath returns the file that the URI stands for under root or alias:
+// nginx's ngx_http_map_uri_to_path. The string lives as long as the request
+// and has room for reserve more bytes behind it, see buf.Arena. It reports
+// false, having logged why, when there is none.
+func (r *Request) MapPath(reserve int) (path string, ok bool) {
+	path, _, ok = r.MapPathRoot(reserve)
+	return path, ok
+}
+
+// MapPathRoot is MapPath with the length of the part that came from root or
+// alias.
+func (r *Request) MapPathRoot(reserve int) (path string, root int, ok bool) {
+	l := r.Core
+	if l.Alias != 0 && !r.ValidLocation {
+		r.Logf(log.Alert, nil, `"alias" cannot be used in location "%s" where URI was rewritten`, l.Name)
+		return "", 0, false
+	}
+	dir := l.Root.Eval(r)
+	if !l.Root.Static() && !strings.HasPrefix(dir, "/") {
+		dir = r.Pool.Concat(r.Conn.Worker.Cycle.Conf.Prefix, dir)
+	}
+	rest := ""
+	switch {
+	case l.Alias != AliasRegex:
+		rest = r.URI[min(l.Alias, len(r.URI)):]
+	case r.AddURIToAlias:
+		rest = r.URI
+	}
+	n := len(dir) + len(rest)
+	b := r.Pool.Alloc(n + reserve)[:n]
+	copy(b, dir)
+	copy(b[len(dir):], rest)
+	return buf.String(b), len(dir), true
+}
