@@ -20,7 +20,13 @@ import (
 func Main(modules []*conf.Module) int {
 	reg := conf.NewRegistry(modules...)
 	process.RunChild(reg)
-	f, err := parse(os.Args[1:])
+	// The process title takes the memory of the arguments, so what is kept of
+	// them has to be a copy.
+	args := make([]string, 0, len(os.Args))
+	for _, a := range os.Args[1:] {
+		args = append(args, strings.Clone(a))
+	}
+	f, err := parse(args)
 	if err != nil {
 		complain(err)
 		return 1
