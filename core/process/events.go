@@ -107,15 +107,19 @@ func debugConnection(cf *conf.Conf, e *Events) error {
 		e.DebugConnections = append(e.DebugConnections, netip.PrefixFrom(a, a.BitLen()))
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), lookupLimit)
-	defer cancel()
-	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", arg)
+	addrs, err := Of(cf.Cycle).Recall("addresses of "+arg, func() ([]string, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), lookupLimit)
+		defer cancel()
+		return net.DefaultResolver.LookupHost(ctx, arg)
+	})
 	if err != nil {
 		return cf.Errorf(`host not found in debug_connection "%s"`, arg)
 	}
-	for _, a := range addrs {
-		a = a.Unmap()
-		e.DebugConnections = append(e.DebugConnections, netip.PrefixFrom(a, a.BitLen()))
+	for _, text := range addrs {
+		if a, err := netip.ParseAddr(text); err == nil {
+			a = a.Unmap()
+			e.DebugConnections = append(e.DebugConnections, netip.PrefixFrom(a, a.BitLen()))
+		}
 	}
 	return nil
 }

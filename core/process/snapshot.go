@@ -20,10 +20,14 @@ type recorder struct {
 	disk   parser.Source
 	files  map[string]answer
 	globs  map[string]answer
+	facts  map[string]answer // see Cycle.Recall
 	replay bool
 }
 
-// answer is what a file or a pattern gave.
+// all are the recorded answers by their kind.
+func (r *recorder) all() []map[string]answer { return []map[string]answer{r.files, r.globs, r.facts} }
+
+// answer is what a file, a pattern or a question gave.
 type answer struct {
 	content []byte
 	names   []string
@@ -33,7 +37,7 @@ type answer struct {
 }
 
 func newRecorder(disk parser.Source) *recorder {
-	return &recorder{disk: disk, files: make(map[string]answer), globs: make(map[string]answer)}
+	return &recorder{disk: disk, files: make(map[string]answer), globs: make(map[string]answer), facts: make(map[string]answer)}
 }
 
 func (r *recorder) replaying() bool { return r.replay }
@@ -74,26 +78,51 @@ func newAnswer(content []byte, names []string, err error) answer {
 	return a
 }
 
-// failure is the error of the answer, nil for success.
+// failure is the error of the answer about a file, nil for success.
 func (a *answer) failure(name string) error {
+	if a.op == "" {
+		return nil
+	}
+	return &fs.PathError{Op: a.op, Path: name, Err: a.cause()}
+}
+
+// cause is the error without the name of the file, nil for success.
+func (a *answer) cause() error {
 	switch {
 	case a.op == "":
 		return nil
 	case a.errno != 0:
-		return &fs.PathError{Op: a.op, Path: name, Err: a.errno}
+		return a.errno
 	}
-	return &fs.PathError{Op: a.op, Path: name, Err: errors.New(a.text)}
+	return errors.New(a.text)
 }
 
-// encode writes the recording: for files and then for patterns their number
-// and the answers, every string after its length.
+// Recall answers a question about the world outside the files, such as the
+// addresses of a host, that is asked while the configuration is read (later
+// it simply calls f). The master finds the answer out with f; its workers are given the same one, so
+// that all processes work with one configuration. The question must name its
+// kind: "addresses of example.com".
+func (c *Cycle) Recall(question string, f func() ([]string, error)) ([]string, error) {
+	if c.source == nil {
+		return f()
+	}
+	if a, ok := c.source.facts[question]; ok {
+		return a.names, a.cause()
+	}
+	names, err := f()
+	c.source.facts[question] = newAnswer(nil, names, err)
+	return names, err
+}
+
+// encode writes the recording: for each kind the number of answers and the
+// answers, every string after its length.
 func (r *recorder) encode() []byte {
 	size := 0
 	for name, a := range r.files {
 		size += len(name) + len(a.content) + 32
 	}
 	b := make([]byte, 0, size+64)
-	for _, answers := range []map[string]answer{r.files, r.globs} {
+	for _, answers := range r.all() {
 		b = binary.AppendUvarint(b, uint64(len(answers)))
 		for name, a := range answers {
 			b = appendString(b, name)
@@ -122,7 +151,7 @@ func decodeRecorder(b []byte, disk parser.Source) (*recorder, error) {
 	r := newRecorder(disk)
 	r.replay = true
 	d := decoder{b: b}
-	for _, answers := range []map[string]answer{r.files, r.globs} {
+	for _, answers := range r.all() {
 		for range d.count() {
 			name := string(d.bytes())
 			a := answer{op: string(d.bytes()), errno: syscall.Errno(d.uint()), text: string(d.bytes())}

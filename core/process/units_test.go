@@ -102,6 +102,12 @@ func TestSnapshot(t *testing.T) {
 	r.ReadFile(name + ".missing")
 	r.Glob(dir + "/*.conf")
 	r.Glob(dir + "/none*")
+	master := &Cycle{source: r}
+	asked := 0
+	question := func() ([]string, error) { asked++; return []string{"192.0.2.1"}, nil }
+	failing := func() ([]string, error) { asked++; return nil, errors.New("no such host") }
+	master.Recall("addresses of a", question)
+	master.Recall("addresses of b", failing)
 	fd, err := memoryFile("test", r.encode())
 	if err != nil {
 		t.Fatal(err)
@@ -127,6 +133,13 @@ func TestSnapshot(t *testing.T) {
 	if names, err := got.Glob(dir + "/*.conf"); err != nil || !cmp.Equal(names, []string{name}) {
 		t.Errorf("%q, %v", names, err)
 	}
+	worker := &Cycle{source: got}
+	if names, err := worker.Recall("addresses of a", question); err != nil || !cmp.Equal(names, []string{"192.0.2.1"}) {
+		t.Errorf("%q, %v", names, err)
+	}
+	if _, err := worker.Recall("addresses of b", failing); err == nil || err.Error() != "no such host" || asked != 2 {
+		t.Errorf("%v after %d questions", err, asked)
+	}
 	if names, err := got.Glob(dir + "/none*"); err != nil || len(names) != 0 {
 		t.Errorf("%q, %v", names, err)
 	}
@@ -144,7 +157,7 @@ func TestSnapshotProperties(t *testing.T) {
 			}
 		}))
 		r := newRecorder(nil)
-		r.files, r.globs = answers.Draw(t, "files"), answers.Draw(t, "globs")
+		r.files, r.globs, r.facts = answers.Draw(t, "files"), answers.Draw(t, "globs"), answers.Draw(t, "facts")
 		b := r.encode()
 		got, err := decodeRecorder(b, nil)
 		if err != nil {
@@ -152,10 +165,7 @@ func TestSnapshotProperties(t *testing.T) {
 		}
 		same := cmp.Options{cmp.AllowUnexported(answer{}), cmp.Transformer("nil", func(b []byte) string { return string(b) }),
 			cmp.Transformer("none", func(s []string) int { return len(s) })}
-		if diff := cmp.Diff(r.files, got.files, same); diff != "" {
-			t.Fatal(diff)
-		}
-		if diff := cmp.Diff(r.globs, got.globs, same); diff != "" {
+		if diff := cmp.Diff(r.all(), got.all(), same); diff != "" {
 			t.Fatal(diff)
 		}
 		cut := rapid.IntRange(0, len(b)-1).Draw(t, "cut")

@@ -3,7 +3,6 @@ package process
 import (
 	"io"
 	"os"
-	"os/signal"
 	"runtime/pprof"
 	"strconv"
 	"time"
@@ -197,7 +196,6 @@ func (w *Worker) serve(signals <-chan os.Signal) {
 		w.Cycle.log.Log(log.Alert, err, "the event loop failed")
 		os.Exit(1)
 	}
-	signal.Reset()
 	if w.debugQuit {
 		w.Cycle.log.Log(log.Alert, nil, "aborting")
 		w.Cycle.Core.debugPoint()
