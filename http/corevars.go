@@ -287,7 +287,7 @@ func getRealpathRoot(r *Request, _ any) Value {
 	return Val(path)
 }
 
-func getRequestFilename(r *Request, _ any) Value { return foundValue(r.MapPath(0)) }
+func getRequestFilename(r *Request, _ any) Value { return foundValue(r.MapPath()) }
 
 func getMethod(r *Request, _ any) Value { return nonEmpty(r.Main.MethodName) }
 

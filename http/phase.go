@@ -210,7 +210,7 @@ func checkNoContent(r *Request, _ *step) (Verdict, bool) {
 		return h(r), true
 	}
 	if n := len(r.URI); n > 0 && r.URI[n-1] == '/' {
-		if path, ok := r.MapPath(0); ok {
+		if path, ok := r.MapPath(); ok {
 			r.Error("directory index of \"%s\" is forbidden", path)
 		}
 		return StatusForbidden, true

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"moongate/conf"
-	"moongate/core/buf"
 	"moongate/core/log"
 )
 
@@ -61,17 +60,16 @@ func (l *LocConf) inheritRoot(cf *conf.Conf, outer *LocConf) {
 }
 
 // MapPath returns the file that the URI stands for under root or alias:
-// nginx's ngx_http_map_uri_to_path. The string lives as long as the request
-// and has room for reserve more bytes behind it, see buf.Arena. It reports
-// false, having logged why, when there is none.
-func (r *Request) MapPath(reserve int) (path string, ok bool) {
-	path, _, ok = r.MapPathRoot(reserve)
+// nginx's ngx_http_map_uri_to_path. It reports false, having logged why, when
+// there is none.
+func (r *Request) MapPath() (path string, ok bool) {
+	path, _, ok = r.MapPathRoot()
 	return path, ok
 }
 
 // MapPathRoot is MapPath with the length of the part that came from root or
 // alias.
-func (r *Request) MapPathRoot(reserve int) (path string, root int, ok bool) {
+func (r *Request) MapPathRoot() (path string, root int, ok bool) {
 	l := r.Core
 	if l.Alias != 0 && !r.ValidLocation {
 		r.Logf(log.Alert, nil, `"alias" cannot be used in location "%s" where URI was rewritten`, l.Name)
@@ -88,9 +86,5 @@ func (r *Request) MapPathRoot(reserve int) (path string, root int, ok bool) {
 	case r.AddURIToAlias:
 		rest = r.URI
 	}
-	n := len(dir) + len(rest)
-	b := r.Pool.Alloc(n + reserve)[:n]
-	copy(b, dir)
-	copy(b[len(dir):], rest)
-	return buf.String(b), len(dir), true
+	return r.Pool.Concat(dir, rest), len(dir), true
 }

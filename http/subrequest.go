@@ -88,7 +88,7 @@ func (r *Request) Subrequest(uri, args string, o SubrequestOptions) *Request {
 		sr.SetScope(r.Scope)
 		sr.ValidLocation, sr.ValidUnparsed = r.ValidLocation, r.ValidUnparsed
 		sr.Content, sr.phase = r.Content, r.phase
-		sr.Captures, sr.CapturesData = r.Captures, r.CapturesData
+		sr.Captures, sr.CapturesData = append(sr.Captures[:0], r.Captures...), r.CapturesData
 		sr.updateLocation()
 	}
 	if o.Prepare != nil {

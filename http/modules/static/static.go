@@ -27,7 +27,7 @@ func handler(r *http.Request) http.Verdict {
 	if r.URI[len(r.URI)-1] == '/' {
 		return http.Declined
 	}
-	path, ok := r.MapPath(0)
+	path, ok := r.MapPath()
 	if !ok {
 		return http.StatusInternalServerError
 	}
