@@ -200,7 +200,7 @@ func (h *conn) startFailed(_ int, err error, first bool) {
 	case err == io.EOF && first:
 		c.Log.Log(log.Info, nil, "client closed connection")
 	case err == io.EOF:
-		c.Log.Log(log.Info, nil, "client %s closed keepalive connection", c.Peer.Text)
+		c.Log.WithContext(nil).Log(log.Info, nil, "client %s closed keepalive connection", c.Peer.Text)
 	default:
 		c.Log.Log(log.Info, err, "recv() failed")
 	}
