@@ -98,10 +98,10 @@ func (a *answer) cause() error {
 }
 
 // Recall answers a question about the world outside the files, such as the
-// addresses of a host, that is asked while the configuration is read (later
-// it simply calls f). The master finds the answer out with f; its workers are given the same one, so
-// that all processes work with one configuration. The question must name its
-// kind: "addresses of example.com".
+// addresses of a host, that is asked while the configuration is read; later it
+// simply calls f. The master finds the answer out with f and its workers are
+// given the same one, so that all processes work with one configuration. The
+// question must name its kind: "addresses of example.com".
 func (c *Cycle) Recall(question string, f func() ([]string, error)) ([]string, error) {
 	if c.source == nil {
 		return f()

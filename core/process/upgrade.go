@@ -14,6 +14,10 @@ import (
 
 const newBinaryName = "new binary process"
 
+// spare makes room behind the arguments of a new binary for its title, which
+// nginx too writes over the environment.
+var spare = "SPARE=" + strings.Repeat("X", 300)
+
 // changeBinary starts the binary that is now at the path of this one and hands
 // it the listening sockets, after which both accept connections. Whoever asked
 // then stops one of them (ngx_exec_new_binary).
@@ -62,7 +66,7 @@ func (m *master) execNewBinary(path string) (int, error) {
 			sockets.WriteString(strconv.Itoa(d.add(ls.FD)) + ";")
 		}
 	}
-	env := append(m.cycle.Core.environment(m.environ), upgradeVariable+"="+sockets.String())
+	env := append(m.cycle.Core.environment(m.environ), upgradeVariable+"="+sockets.String(), spare)
 	for _, name := range tuning {
 		if v, ok := lookup(m.environ, name); ok {
 			env = append(env, name+"="+v)
