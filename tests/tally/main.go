@@ -75,6 +75,9 @@ func (t *tally) add(e event) {
 	key := test{e.Package, e.Test}
 	switch e.Action {
 	case "output":
+		if strings.HasPrefix(e.Output, "=== ") { // RUN, PAUSE, CONT, NAME
+			return
+		}
 		t.output[key] = append(t.output[key], e.Output)
 	case "build-output":
 		key = test{e.ImportPath, ""}
@@ -164,7 +167,7 @@ func (t *tally) childFailed(key test) bool {
 func (t *tally) reason(key test) string {
 	for _, line := range t.output[key] {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "---") || strings.HasPrefix(line, "===") {
+		if strings.HasPrefix(line, "---") {
 			continue
 		}
 		if _, said, ok := strings.Cut(line, ": "); ok {
