@@ -46,7 +46,8 @@ type ProxyHeader struct {
 	Known bool
 
 	// Addresses in text. In version 1 they are as sent, in the letters of an
-	// address but not checked any further, and part of the input.
+	// address but not checked any further, and part of the input. In version 2
+	// they are written as RFC 5952 has it.
 	SrcAddr, DstAddr []byte
 	SrcPort, DstPort uint16
 
