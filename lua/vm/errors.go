@@ -322,3 +322,14 @@ func callArgument(l *lua.LState, n int) (kind, name string) {
 	_, a, _, _ := compile.Instruction(p, pc)
 	return compile.Symbol(p, pc, a+n)
 }
+
+// operandName names operand n, 1 or 2, of the instruction a frame is at.
+func operandName(f *frame, n int) (kind, name string) {
+	p, pc := f.Fn.Proto, f.Pc-1
+	_, _, b, c := compile.Instruction(p, pc)
+	if n == 2 {
+		b = c
+	}
+	kind, name, _ = compile.Operand(p, pc, b)
+	return kind, name
+}

@@ -15,24 +15,36 @@ var Null = &lua.LUserData{Metatable: lua.LNil}
 func (v *VM) openLibs() {
 	v.openPackage()
 	v.openBase()
-	lua.OpenString(v.L)
-	lua.OpenTable(v.L)
-	lua.OpenMath(v.L)
-	lua.OpenIo(v.L)
-	lua.OpenOs(v.L)
+	v.openString()
+	v.openTable()
+	v.openMath()
+	v.openBit()
+	v.openOS()
+	v.openIO()
 	v.openCoroutine()
 	v.openDebug()
+	v.openJIT()
+	v.openBuffer()
+}
+
+// errnoOf is the error number of a failed system call.
+func errnoOf(err error) syscall.Errno {
+	var errno syscall.Errno
+	switch {
+	case errors.As(err, &errno):
+	case errors.Is(err, fs.ErrNotExist):
+		errno = syscall.ENOENT
+	case errors.Is(err, fs.ErrClosed):
+		errno = syscall.EBADF
+	}
+	return errno
 }
 
 // errnoText is the text of an error number as C writes it.
 func errnoText(err error) string {
-	var errno syscall.Errno
-	if !errors.As(err, &errno) {
-		if errors.Is(err, fs.ErrNotExist) {
-			errno = syscall.ENOENT
-		} else {
-			return err.Error()
-		}
+	errno := errnoOf(err)
+	if errno == 0 {
+		return err.Error()
 	}
 	text := errno.Error()
 	if text != "" && text[0] >= 'a' && text[0] <= 'z' {

@@ -6,9 +6,12 @@
 package vm
 
 import (
+	"math/rand/v2"
+
 	lua "github.com/yuin/gopher-lua"
 
 	"moongate/lua/vm/compile"
+	"moongate/lua/vm/pattern"
 )
 
 // Options configure a VM. The zero value works: a VM without cache whose coroutines run on goroutines of its own.
@@ -57,6 +60,9 @@ type VM struct {
 	nextFn     *lua.LFunction
 	ipairsIter *lua.LFunction
 	intrinsics compile.Intrinsics
+
+	matchers []*pattern.Matcher
+	random   *rand.Rand
 
 	chunks  map[string]*lua.FunctionProto
 	sources map[string]string // "@file" by short chunk name

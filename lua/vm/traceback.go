@@ -7,10 +7,6 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
-func (v *VM) openDebug() {
-	lua.OpenDebug(v.L)
-}
-
 // Parts of a traceback LuaJIT shows of a deep stack.
 const (
 	traceHead = 12

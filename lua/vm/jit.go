@@ -1,0 +1,89 @@
+package vm
+
+import (
+	"runtime"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// Version of LuaJIT that jit.version shows: programs compare jit.version_num.
+const (
+	jitVersion    = "LuaJIT 2.1.1734355927"
+	jitVersionNum = 20199
+)
+
+// jitArch is LuaJIT's name of the processor.
+func jitArch() string {
+	if runtime.GOARCH == "amd64" {
+		return "x64"
+	}
+	return runtime.GOARCH
+}
+
+// openJIT opens jit, whose compiler is always off, and the module ffi.
+func (v *VM) openJIT() {
+	nothing := func(*lua.LState) int { return 0 }
+	t := v.library("jit", map[string]lua.LGFunction{
+		"on": nothing, "off": nothing, "flush": nothing, "attach": nothing,
+		"status": func(l *lua.LState) int {
+			l.Push(lua.LFalse)
+			return 1
+		},
+		"security": func(l *lua.LState) int {
+			l.Push(lua.LNumber(0))
+			return 1
+		},
+	})
+	t.RawSetString("version", lua.LString(jitVersion))
+	t.RawSetString("version_num", lua.LNumber(jitVersionNum))
+	t.RawSetString("os", lua.LString("Linux"))
+	t.RawSetString("arch", lua.LString(jitArch()))
+	opt := v.L.NewTable()
+	v.register(opt, map[string]lua.LGFunction{"start": nothing})
+	t.RawSetString("opt", opt)
+	v.loaded.RawSetString("jit.opt", opt)
+	v.Preload("jit.opt", func(l *lua.LState) int { l.Push(opt); return 1 }, true)
+	v.Preload("jit.util", func(l *lua.LState) int { l.Push(l.NewTable()); return 1 }, true)
+	v.Preload("ffi", v.openFFI, true)
+}
+
+// openFFI makes the module ffi. There are no C calls and no cdata: the module can be required and asked about the
+// platform, everything else raises an error that says so.
+func (v *VM) openFFI(l *lua.LState) int {
+	t := l.NewTable()
+	t.RawSetString("os", lua.LString("Linux"))
+	t.RawSetString("arch", lua.LString(jitArch()))
+	v.register(t, map[string]lua.LGFunction{
+		"abi": func(l *lua.LState) int {
+			switch CheckString(l, 1) {
+			case "64bit", "le", "fpu", "hardfp", "gc64":
+				l.Push(lua.LTrue)
+			default:
+				l.Push(lua.LFalse)
+			}
+			return 1
+		},
+		"istype": func(l *lua.LState) int {
+			l.Push(lua.LFalse)
+			return 1
+		},
+	})
+	for _, name := range []string{
+		"cdef", "load", "new", "typeof", "cast", "metatype", "gc", "sizeof", "alignof", "offsetof", "errno", "string",
+		"copy", "fill",
+	} {
+		t.RawSetString(name, l.NewFunction(func(l *lua.LState) int {
+			Errorf(l, "ffi.%s: the FFI is not available: this server runs Lua without LuaJIT's C interface", name)
+			return 0
+		}))
+	}
+	c, mt := l.NewTable(), l.NewTable()
+	v.register(mt, map[string]lua.LGFunction{"__index": func(l *lua.LState) int {
+		Errorf(l, "%s", "ffi.C."+l.ToString(2)+": the FFI is not available: this server runs Lua without LuaJIT's C interface")
+		return 0
+	}})
+	c.Metatable = mt
+	t.RawSetString("C", c)
+	l.Push(t)
+	return 1
+}

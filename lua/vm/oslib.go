@@ -1,0 +1,259 @@
+package vm
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+func (v *VM) openOS() {
+	v.library("os", map[string]lua.LGFunction{
+		"clock": osClock, "time": osTime, "date": osDate, "difftime": osDiffTime, "getenv": osGetenv,
+		"remove": osRemove, "rename": osRename, "tmpname": osTmpName, "exit": osExit, "execute": osExecute,
+		"setlocale": osSetLocale,
+	})
+}
+
+// osClock is the processor time of the process in seconds.
+func osClock(l *lua.LState) int {
+	var ru syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err != nil {
+		l.Push(lua.LNumber(-1))
+		return 1
+	}
+	l.Push(lua.LNumber(time.Duration(ru.Utime.Nano() + ru.Stime.Nano()).Seconds()))
+	return 1
+}
+
+// timeField reads a field of the table of os.time; def < 0 means it must be there.
+func timeField(l *lua.LState, t *lua.LTable, key string, def int) int {
+	n, ok := ToNumber(l.GetField(t, key))
+	if ok {
+		return toInt(n)
+	}
+	if def < 0 {
+		Errorf(l, "field '%s' missing in date table", key)
+	}
+	return def
+}
+
+func osTime(l *lua.LState) int {
+	if l.Get(1) == lua.LNil {
+		l.Push(lua.LNumber(time.Now().Unix()))
+		return 1
+	}
+	t := CheckTable(l, 1)
+	sec, mins, hour := timeField(l, t, "sec", 0), timeField(l, t, "min", 0), timeField(l, t, "hour", 12)
+	day, month, year := timeField(l, t, "day", -1), timeField(l, t, "month", -1), timeField(l, t, "year", -1)
+	when := time.Date(year, time.Month(month), day, hour, mins, sec, 0, time.Local)
+	if dst, ok := l.GetField(t, "isdst").(lua.LBool); ok && bool(dst) != when.IsDST() {
+		if dst {
+			when = when.Add(-time.Hour)
+		} else {
+			when = when.Add(time.Hour)
+		}
+	}
+	l.Push(lua.LNumber(when.Unix()))
+	return 1
+}
+
+func osDate(l *lua.LState) int {
+	format := OptString(l, 1, "%c")
+	when := time.Now()
+	if l.Get(2) != lua.LNil {
+		when = time.Unix(int64(CheckNumber(l, 2)), 0)
+	}
+	when = when.Local()
+	if f, ok := strings.CutPrefix(format, "!"); ok {
+		format, when = f, when.UTC()
+	}
+	if !strings.HasPrefix(format, "*t") {
+		l.Push(lua.LString(strftime(when, format)))
+		return 1
+	}
+	t := l.CreateTable(0, 9)
+	for key, n := range map[string]int{
+		"sec": when.Second(), "min": when.Minute(), "hour": when.Hour(), "day": when.Day(), "month": int(when.Month()),
+		"year": when.Year(), "wday": int(when.Weekday()) + 1, "yday": when.YearDay(),
+	} {
+		t.RawSetString(key, lua.LNumber(n))
+	}
+	t.RawSetString("isdst", lua.LBool(when.IsDST()))
+	l.Push(t)
+	return 1
+}
+
+// strftimeLayouts are the conversions of C's strftime, in the C locale, that Go's time formats can say.
+var strftimeLayouts = map[byte]string{
+	'a': "Mon", 'A': "Monday", 'b': "Jan", 'h': "Jan", 'B': "January", 'c': "Mon Jan _2 15:04:05 2006", 'd': "02",
+	'D': "01/02/06", 'e': "_2", 'F': "2006-01-02", 'H': "15", 'I': "03", 'm': "01", 'M': "04", 'p': "PM",
+	'r': "03:04:05 PM", 'R': "15:04", 'S': "05", 'T': "15:04:05", 'x': "01/02/06", 'X': "15:04:05", 'y': "06",
+	'Y': "2006", 'z': "-0700", 'Z': "MST",
+}
+
+func strftime(t time.Time, format string) string {
+	var b []byte
+	for i := 0; i < len(format); i++ {
+		if format[i] != '%' || i+1 == len(format) {
+			b = append(b, format[i])
+			continue
+		}
+		i++
+		c := format[i]
+		if c == 'Z' && t.Location() == time.UTC {
+			b = append(b, "GMT"...)
+		} else if layout, ok := strftimeLayouts[c]; ok {
+			b = t.AppendFormat(b, layout)
+		} else {
+			b = appendDateNumber(b, t, c)
+		}
+	}
+	return string(b)
+}
+
+// appendDateNumber is for the conversions that are numbers Go does not format.
+func appendDateNumber(b []byte, t time.Time, c byte) []byte {
+	isoYear, isoWeek := t.ISOWeek()
+	wday := int(t.Weekday())
+	switch c {
+	case 'C':
+		return fmt.Appendf(b, "%02d", t.Year()/100)
+	case 'g':
+		return fmt.Appendf(b, "%02d", isoYear%100)
+	case 'G':
+		return fmt.Appendf(b, "%d", isoYear)
+	case 'j':
+		return fmt.Appendf(b, "%03d", t.YearDay())
+	case 'k':
+		return fmt.Appendf(b, "%2d", t.Hour())
+	case 'l':
+		return fmt.Appendf(b, "%2d", (t.Hour()+11)%12+1)
+	case 'n':
+		return append(b, '\n')
+	case 's':
+		return fmt.Appendf(b, "%d", t.Unix())
+	case 't':
+		return append(b, '\t')
+	case 'u':
+		return fmt.Appendf(b, "%d", (wday+6)%7+1)
+	case 'U':
+		return fmt.Appendf(b, "%02d", (t.YearDay()+6-wday)/7)
+	case 'V':
+		return fmt.Appendf(b, "%02d", isoWeek)
+	case 'w':
+		return fmt.Appendf(b, "%d", wday)
+	case 'W':
+		return fmt.Appendf(b, "%02d", (t.YearDay()+6-(wday+6)%7)/7)
+	case '%':
+		return append(b, '%')
+	}
+	return append(b, '%', c)
+}
+
+func osDiffTime(l *lua.LState) int {
+	l.Push(lua.LNumber(CheckNumber(l, 1) - OptNumber(l, 2, 0)))
+	return 1
+}
+
+func osGetenv(l *lua.LState) int {
+	if s, ok := os.LookupEnv(CheckString(l, 1)); ok {
+		l.Push(lua.LString(s))
+	} else {
+		l.Push(lua.LNil)
+	}
+	return 1
+}
+
+// pushResult pushes true, or nil, a message and the error number, as most functions of os and io return.
+func pushResult(l *lua.LState, err error, name string) int {
+	if err == nil {
+		l.Push(lua.LTrue)
+		return 1
+	}
+	msg := errnoText(err)
+	if name != "" {
+		msg = name + ": " + msg
+	}
+	l.Push(lua.LNil)
+	l.Push(lua.LString(msg))
+	l.Push(lua.LNumber(errnoOf(err)))
+	return 3
+}
+
+func osRemove(l *lua.LState) int {
+	name := CheckString(l, 1)
+	return pushResult(l, os.Remove(name), name)
+}
+
+func osRename(l *lua.LState) int {
+	name := CheckString(l, 1)
+	return pushResult(l, os.Rename(name, CheckString(l, 2)), name)
+}
+
+func osTmpName(l *lua.LState) int {
+	f, err := os.CreateTemp("", "lua_")
+	if err != nil {
+		Errorf(l, "unable to generate a unique filename")
+	}
+	f.Close()
+	l.Push(lua.LString(f.Name()))
+	return 1
+}
+
+// osExit is os.exit: the whole worker ends, as in LuaJIT.
+func osExit(l *lua.LState) int {
+	code := 0
+	switch c := l.Get(1).(type) {
+	case lua.LBool:
+		if !c {
+			code = 1
+		}
+	case *lua.LNilType:
+	default:
+		code = CheckInt(l, 1)
+	}
+	os.Exit(code)
+	return 0
+}
+
+// osExecute runs a command and waits for it: the worker stands still, as in LuaJIT.
+func osExecute(l *lua.LState) int {
+	if l.Get(1) == lua.LNil {
+		l.Push(lua.LTrue)
+		return 1
+	}
+	cmd := exec.Command("/bin/sh", "-c", CheckString(l, 1))
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err := cmd.Run()
+	if cmd.ProcessState == nil {
+		return pushResult(l, err, "")
+	}
+	what, code := "exit", cmd.ProcessState.ExitCode()
+	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		what, code = "signal", int(ws.Signal())
+	}
+	if code == 0 {
+		l.Push(lua.LTrue)
+	} else {
+		l.Push(lua.LNil)
+	}
+	l.Push(lua.LString(what))
+	l.Push(lua.LNumber(code))
+	return 3
+}
+
+// osSetLocale knows the C locale only.
+func osSetLocale(l *lua.LState) int {
+	switch OptString(l, 1, "C") {
+	case "", "C", "POSIX":
+		l.Push(lua.LString("C"))
+	default:
+		l.Push(lua.LNil)
+	}
+	return 1
+}

@@ -1,0 +1,257 @@
+package vm
+
+import (
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"moongate/lua/vm/pattern"
+)
+
+// matcher takes a pattern matcher from the VM's stock: a gsub callback may start another match.
+func (v *VM) matcher(src, pat string) *pattern.Matcher {
+	var m *pattern.Matcher
+	if n := len(v.matchers); n > 0 {
+		m, v.matchers = v.matchers[n-1], v.matchers[:n-1]
+	} else {
+		m = new(pattern.Matcher)
+	}
+	m.Reset(src, pat)
+	return m
+}
+
+func (v *VM) release(m *pattern.Matcher) {
+	m.Reset("", "")
+	v.matchers = append(v.matchers, m)
+}
+
+// patternError raises the fault of a pattern as a Lua error.
+func patternError(l *lua.LState) {
+	if r := recover(); r != nil {
+		if e, ok := r.(pattern.Error); ok {
+			Errorf(l, "%s", string(e))
+		}
+		panic(r)
+	}
+}
+
+// pushCapture pushes capture i of a match of src[start:end].
+func pushCapture(l *lua.LState, m *pattern.Matcher, i, start, end int) {
+	text, pos := m.Capture(i, start, end)
+	if pos > 0 {
+		l.Push(lua.LNumber(pos))
+	} else {
+		l.Push(lua.LString(text))
+	}
+}
+
+// start is the position, from 0, that the init argument of a search means; -1 beyond the subject.
+func start(init, n int) int {
+	switch {
+	case init > 0:
+		init--
+	case init < 0:
+		init = max(n+init, 0)
+	}
+	if init > n {
+		return -1
+	}
+	return init
+}
+
+func (v *VM) strFind(l *lua.LState) int {
+	src, pat := CheckString(l, 1), CheckString(l, 2)
+	init := start(OptInt(l, 3, 1), len(src))
+	if init < 0 {
+		l.Push(lua.LNil)
+		return 1
+	}
+	if l.ToBool(4) || pattern.Plain(pat) {
+		i := strings.Index(src[init:], pat)
+		if i < 0 {
+			l.Push(lua.LNil)
+			return 1
+		}
+		l.Push(lua.LNumber(init + i + 1))
+		l.Push(lua.LNumber(init + i + len(pat)))
+		return 2
+	}
+	return v.search(l, src, pat, init, true)
+}
+
+func (v *VM) strMatch(l *lua.LState) int {
+	src, pat := CheckString(l, 1), CheckString(l, 2)
+	init := start(OptInt(l, 3, 1), len(src))
+	if init < 0 {
+		l.Push(lua.LNil)
+		return 1
+	}
+	return v.search(l, src, pat, init, false)
+}
+
+// search pushes the captures of the first match, for find after its range.
+func (v *VM) search(l *lua.LState, src, pat string, init int, find bool) int {
+	defer patternError(l)
+	anchored := strings.HasPrefix(pat, "^")
+	if anchored {
+		pat = pat[1:]
+	}
+	m := v.matcher(src, pat)
+	defer v.release(m)
+	for s := init; ; s++ {
+		if e := m.Match(s); e >= 0 {
+			n := m.Captures(!find)
+			extra := 0
+			if find {
+				l.Push(lua.LNumber(s + 1))
+				l.Push(lua.LNumber(e))
+				extra = 2
+			}
+			for i := range n {
+				pushCapture(l, m, i, s, e)
+			}
+			return n + extra
+		}
+		if anchored || s >= len(src) {
+			l.Push(lua.LNil)
+			return 1
+		}
+	}
+}
+
+func (v *VM) strGmatch(l *lua.LState) int {
+	src, pat := CheckString(l, 1), CheckString(l, 2)
+	pos := 0
+	l.Push(l.NewFunction(func(l *lua.LState) int {
+		defer patternError(l)
+		m := v.matcher(src, pat)
+		defer v.release(m)
+		for s := pos; s <= len(src); s++ {
+			e := m.Match(s)
+			if e < 0 {
+				continue
+			}
+			pos = e
+			if e == s {
+				pos++
+			}
+			n := m.Captures(true)
+			for i := range n {
+				pushCapture(l, m, i, s, e)
+			}
+			return n
+		}
+		pos = len(src) + 1
+		l.Push(lua.LNil)
+		return 1
+	}))
+	return 1
+}
+
+func (v *VM) strGsub(l *lua.LState) int {
+	src, pat := CheckString(l, 1), CheckString(l, 2)
+	repl := l.Get(3)
+	if _, ok := ToString(repl); !ok && repl.Type() != lua.LTFunction && repl.Type() != lua.LTTable {
+		TypeError(l, 3, "string/function/table")
+	}
+	limit := OptInt(l, 4, len(src)+1)
+	defer patternError(l)
+	anchored := strings.HasPrefix(pat, "^")
+	if anchored {
+		pat = pat[1:]
+	}
+	m := v.matcher(src, pat)
+	defer v.release(m)
+	var out []byte
+	done, n, s := 0, 0, 0 // src[:done] is in out
+	for n < limit {
+		e := m.Match(s)
+		if e >= 0 {
+			n++
+			if r, ok := v.replacement(l, m, repl, s, e); ok {
+				out = append(append(out, src[done:s]...), r...)
+				done = e
+				if len(out) > v.opts.MaxString {
+					raiseMemory(l)
+				}
+			}
+		}
+		if e > s {
+			s = e
+		} else if s++; s > len(src) {
+			break
+		}
+		if anchored {
+			break
+		}
+	}
+	if out == nil && done == 0 {
+		l.Push(lua.LString(src))
+	} else {
+		l.Push(lua.LString(append(out, src[done:]...)))
+	}
+	l.Push(lua.LNumber(n))
+	return 2
+}
+
+// replacement is what gsub puts in place of a match; false leaves the match as it is.
+func (v *VM) replacement(l *lua.LState, m *pattern.Matcher, repl lua.LValue, s, e int) (string, bool) {
+	var value lua.LValue
+	switch r := repl.(type) {
+	case *lua.LFunction:
+		l.Push(r)
+		n := m.Captures(true)
+		for i := range n {
+			pushCapture(l, m, i, s, e)
+		}
+		l.Call(n, 1)
+		value = l.Get(-1)
+		l.Pop(1)
+	case *lua.LTable:
+		pushCapture(l, m, 0, s, e)
+		value = l.GetTable(r, l.Get(-1))
+		l.Pop(1)
+	default:
+		text, _ := ToString(repl)
+		return expand(m, text, s, e), true
+	}
+	if !lua.LVAsBool(value) {
+		return "", false
+	}
+	text, ok := ToString(value)
+	if !ok {
+		Errorf(l, "invalid replacement value (a %s)", TypeName(value))
+	}
+	return text, true
+}
+
+// expand fills %0 to %9 of a replacement string in.
+func expand(m *pattern.Matcher, repl string, s, e int) string {
+	i := strings.IndexByte(repl, '%')
+	if i < 0 {
+		return repl
+	}
+	b := []byte(repl[:i])
+	for ; i < len(repl); i++ {
+		c := repl[i]
+		if c != '%' || i+1 == len(repl) {
+			b = append(b, c)
+			continue
+		}
+		i++
+		c = repl[i]
+		switch {
+		case c == '0':
+			b = append(b, m.Whole(s, e)...)
+		case c >= '1' && c <= '9':
+			text, pos := m.Capture(int(c-'1'), s, e)
+			if pos > 0 {
+				b = AppendNumber(b, float64(pos))
+			}
+			b = append(b, text...)
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}
