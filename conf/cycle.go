@@ -71,8 +71,14 @@ func (c *Cycle) Load(param string) error {
 	if err != nil {
 		return &Error{Msg: fileError(c.File, err)}
 	}
-	defer c.reader.Close()
-	return cf.eval(b)
+	if err := cf.eval(b); err != nil {
+		return err
+	}
+	c.reader.Close()
+	if !c.Test {
+		c.reader = nil // only a dump needs the trees from here on
+	}
+	return nil
 }
 
 // BlockSeen reports whether a block was entered, after which no module may be

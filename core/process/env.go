@@ -41,9 +41,7 @@ var tuning = []string{"GOGC", "GOMEMLIMIT", "GOMAXPROCS", "GODEBUG", "GOTRACEBAC
 
 // Defaults of the runtime in a worker. One goroutine at a time does the work,
 // so a second processor is for the garbage collector and for offloaded file
-// I/O only; the live heap is small beside what requests allocate, so that
-// letting it grow to five times its size trades little memory for rare
-// collections.
+// I/O only. For the collector see settleMemory.
 const (
 	workerGOGC       = "400"
 	workerGOMAXPROCS = "2"

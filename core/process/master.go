@@ -2,6 +2,7 @@ package process
 
 import (
 	"os"
+	"runtime/debug"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -176,6 +177,8 @@ func (m *master) startWorkers() {
 	for _, h := range m.cycle.allHelpers() {
 		m.add(&child{name: h.Name, id: -1, helper: h, respawn: h.Respawn})
 	}
+	// The master is idle from here on; what reading took need not stay.
+	debug.FreeOSMemory()
 }
 
 func (m *master) add(ch *child) {

@@ -216,6 +216,14 @@ func TestReadPid(t *testing.T) {
 	}
 }
 
+func TestGCPercent(t *testing.T) {
+	for live, want := range map[uint64]int{0: 400, 4 << 20: 400, 16 << 20: 400, 32 << 20: 200, 64 << 20: 100, 1 << 30: 100} {
+		if got := gcPercent(live); got != want {
+			t.Errorf("%d live bytes: %d, want %d", live, got, want)
+		}
+	}
+}
+
 func FuzzDecodeSnapshot(f *testing.F) {
 	r := newRecorder(parser.Files{})
 	r.ReadFile("/nonexistent")

@@ -64,6 +64,7 @@ func runChild(reg *conf.Registry, variable string) int {
 		return exitFatal
 	}
 	setCommand(h.Command)
+	environ := os.Environ()
 	unsetTuning()
 	c, err := replayCycle(reg, h)
 	if err != nil {
@@ -92,6 +93,7 @@ func runChild(reg *conf.Registry, variable string) int {
 		return exitFatal
 	}
 	defer profile(c.log)()
+	settleMemory(environ)
 	w.serve(signals)
 	return 0
 }
