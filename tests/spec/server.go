@@ -112,21 +112,23 @@ type server struct {
 	ended  bool // the specification has ended the server itself
 }
 
+// lockedBuffer collects output while it is read. The buffer is a field and not embedded: its ReadFrom would be promoted,
+// and taken by io.Copy past the lock.
 type lockedBuffer struct {
-	sync.Mutex
-	bytes.Buffer
+	mu  sync.Mutex
+	buf bytes.Buffer
 }
 
 func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.Lock()
-	defer b.Unlock()
-	return b.Buffer.Write(p)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
 }
 
 func (b *lockedBuffer) String() string {
-	b.Lock()
-	defer b.Unlock()
-	return b.Buffer.String()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
 }
 
 // command composes a call of the binary in the prefix that logs to the file named; a -g among args joins the globals.
