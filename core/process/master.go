@@ -17,8 +17,8 @@ const (
 	terminateLast  = time.Second
 )
 
-// readyLimit is how long a reload waits for its workers to serve before the
-// old ones are told to stop.
+// readyLimit is how long a reload waits for all of its workers to serve before
+// the old ones are told to stop.
 const readyLimit = 60 * time.Second
 
 // master is the master process (ngx_master_process_cycle). All of it runs on
@@ -62,6 +62,7 @@ func (m *master) run() {
 	m.takeSnapshot()
 	m.startWorkers()
 	for {
+		late := false
 		select {
 		case s := <-m.signals:
 			m.signal(s.(unix.Signal))
@@ -70,7 +71,7 @@ func (m *master) run() {
 				ch.ready = true
 			}
 		case <-m.settled.C:
-			m.drain()
+			late = true
 		case <-m.alarm.C:
 			m.delay *= 2
 			m.terminateChildren()
@@ -79,7 +80,7 @@ func (m *master) run() {
 			m.restart = false
 			m.startWorkers()
 		}
-		m.checkSettled()
+		m.checkSettled(late)
 	}
 }
 
@@ -223,24 +224,26 @@ func (m *master) reconfigure() {
 }
 
 // checkSettled lets the old workers go once each of the new ones serves or has
-// failed. While none of them serves the old ones stay: a server that does not
-// answer is worse than one with an old configuration.
-func (m *master) checkSettled() {
+// failed, or when it takes too long. While none of them serves the old ones
+// stay: a server that does not answer is worse than one with an old
+// configuration.
+func (m *master) checkSettled(late bool) {
 	if !m.draining {
 		return
 	}
-	serving := m.cycle.Core.Workers.V == 0
+	serving, waiting := m.cycle.Core.Workers.V == 0, false
 	for _, ch := range m.children {
 		if ch.generation != m.generation || ch.id < 0 {
 			continue
 		}
-		if !ch.ready {
-			return
-		}
-		serving = true
+		serving = serving || ch.ready
+		waiting = waiting || !ch.ready
 	}
-	if serving {
+	switch {
+	case serving && (late || !waiting):
 		m.drain()
+	case late:
+		m.settled.Reset(readyLimit)
 	}
 }
 
