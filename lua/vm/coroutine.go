@@ -201,7 +201,7 @@ func (c *Thread) yield() {
 }
 
 func (t *Thread) checkKilled() {
-	if t.co != nil && t.co.killed {
+	if t.exited || t.co != nil && t.co.killed {
 		panic(killed{})
 	}
 }

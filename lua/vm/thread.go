@@ -23,6 +23,8 @@ type Thread struct {
 	stack callStack
 	env   *lua.LTable
 	used  bool // code was loaded with env: closures may keep it
+	// exited: Exit or Abandon ended the thread.
+	exited bool
 
 	co       *coroutine // nil for the main thread of a request
 	parent   *Thread    // created this coroutine
@@ -92,7 +94,7 @@ func (t *Thread) pristine() bool {
 func (v *VM) PutThread(t *Thread) {
 	t.killChildren()
 	v.drain()
-	t.Data, t.Yield = nil, nil
+	t.Data, t.Yield, t.exited = nil, nil, false
 	clear(v.deleting[:])
 	if currentFrame(t.L) != nil || len(v.free) >= pooledThreads || cap(regs(t.L).array) > pooledRegisters {
 		return
