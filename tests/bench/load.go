@@ -33,10 +33,10 @@ func (t *target) load(ctx context.Context, c benchCase, servers string, r *resul
 		return err
 	}
 	defer s.stop()
-	test := s.command(ctx, "-t")
+	test := s.command(ctx, "-q", "-t")
 	begun := time.Now()
 	if err := test.Run(); err != nil {
-		return fmt.Errorf("-t: %w: %s", err, s.stderr.String())
+		return fmt.Errorf("-t: %w", err)
 	}
 	tested := time.Since(begun)
 	begun = time.Now()

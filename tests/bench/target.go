@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -52,7 +51,6 @@ type running struct {
 	prefix string
 	port   int
 	cmd    *exec.Cmd
-	stderr bytes.Buffer
 }
 
 // prepare makes a prefix with the files of a case and a configuration whose server block has the text given.
@@ -129,7 +127,7 @@ func (s *running) start(ctx context.Context, profile string) error {
 	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		select {
 		case err := <-exited:
-			return fmt.Errorf("%s did not start: %v: %s", s.target.name, err, s.stderr.String())
+			return fmt.Errorf("%s did not start: %v", s.target.name, err)
 		default:
 		}
 		c, err := net.Dial("tcp", s.address())
@@ -146,7 +144,7 @@ func (s *running) start(ctx context.Context, profile string) error {
 // command composes a call of the binary on the prepared prefix.
 func (s *running) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, s.target.binary, append([]string{"-p", s.prefix + "/", "-e", "logs/error.log", "-c", "conf/nginx.conf"}, args...)...)
-	cmd.Stderr, cmd.Stdout = &s.stderr, &s.stderr
+	cmd.Stderr = os.Stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	return cmd
 }

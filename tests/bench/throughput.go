@@ -73,7 +73,7 @@ func (s *running) wrk(ctx context.Context, o *options, c benchCase, duration tim
 	}
 	after, err := s.cpu()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: %s", s.target.name, err, s.stderr.String())
+		return nil, fmt.Errorf("%s: %w", s.target.name, err)
 	}
 	if trouble := wrkTrouble.Find(out); trouble != nil {
 		return nil, fmt.Errorf("%s: %s", s.target.name, trouble)
