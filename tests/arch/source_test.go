@@ -56,12 +56,15 @@ func (s source) isTest() bool {
 	return strings.HasSuffix(s.path, "_test.go") || strings.HasPrefix(s.path, "tests/")
 }
 
+// ignored matches the files that the go command does not see either.
+var ignored = regexp.MustCompile(`(^|/)(_|\.|testdata/)`)
+
 // sources parses the Go files of the module.
 func sources(t *testing.T) []source {
 	t.Helper()
 	var all []source
 	for _, name := range tracked(t) {
-		if !strings.HasSuffix(name, ".go") || strings.Contains(name, "testdata/") {
+		if !strings.HasSuffix(name, ".go") || ignored.MatchString(name) {
 			continue
 		}
 		text, err := os.ReadFile(filepath.Join(root, name))
