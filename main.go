@@ -10,18 +10,46 @@ import (
 	"moongate/core/process"
 	"moongate/http"
 	"moongate/http/h1"
+	"moongate/http/modules/headers"
+	"moongate/http/modules/index"
+	httplog "moongate/http/modules/log"
+	"moongate/http/modules/notmodified"
+	"moongate/http/modules/rangefilter"
 	"moongate/http/modules/static"
+	"moongate/http/modules/tryfiles"
 )
 
 // httpOptions lists the HTTP modules. Within a phase, handlers run in the
-// order of this list.
+// order of this list, which is the reverse of that of nginx's auto/modules: in
+// the content phase what may take a request for a folder comes before static,
+// which takes everything.
+//
+// A response passes the filters in the order of their lists, as in nginx.
+// What decides about the body as a whole comes first (the header of a
+// conditional request, the range of a body still in one piece), then what
+// changes it, and behind Postpone what works on the bytes that go out.
 var httpOptions = &http.Options{
 	Serve: h1.Serve,
 	Modules: []*http.Module{
+		tryfiles.Module,
+		index.Module,
 		static.Module,
+		notmodified.Module,
+		rangefilter.Body,
+		headers.Module,
+		rangefilter.Header,
+		httplog.Module,
 	},
-	HeaderFilters: []*http.Module{},
-	BodyFilters:   []*http.Module{http.Postpone},
+	HeaderFilters: []*http.Module{
+		notmodified.Module,
+		headers.Module,
+		rangefilter.Header,
+	},
+	BodyFilters: []*http.Module{
+		rangefilter.Body,
+		headers.Module,
+		http.Postpone,
+	},
 }
 
 // modules are the parts of the server, in the order in which their

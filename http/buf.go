@@ -44,6 +44,11 @@ func (r *Request) toClient(bufs []Buf) error {
 	return Next{m, i}.behind(bufs)
 }
 
+// FilterOwnBody is FilterBody for the module whose header filter is running. It
+// saves that filter from naming its module, which Go would take for an
+// initialization cycle.
+func (r *Request) FilterOwnBody() { r.FilterBody(r.filter) }
+
 // FilterBody puts a module's body filter into the way of r's response, at its
 // place in the order of body filters. A second call has no effect.
 func (r *Request) FilterBody(m *Module) {

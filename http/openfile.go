@@ -90,17 +90,19 @@ func fileError(call fileCall, e unix.Errno) *FileError {
 // at. The system calls block, as in nginx.
 func (r *Request) OpenFile(path string, o FileOptions) (FileInfo, *FileError) {
 	l := r.Core
-	p := &r.Conn.Worker.files
-	q := fileQuery{
+	return r.openQuery(l.OpenFileCache.V, &fileQuery{
 		path: path, FileOptions: o, log: r.Log,
 		directIO: l.DirectIO.V, readAhead: l.ReadAhead.V, links: l.DisableSymlinks.V.check(r, path),
-	}
-	if c := l.OpenFileCache.V; c != nil {
-		q.valid = int64(l.OpenFileCacheValid.V / second)
-		q.minUses = l.OpenFileCacheMinUses.V
-		q.errors = l.OpenFileCacheErrors.V
+		valid: int64(l.OpenFileCacheValid.V / second), minUses: l.OpenFileCacheMinUses.V, errors: l.OpenFileCacheErrors.V,
+	})
+}
+
+// openQuery opens a file for the rest of the request, from a cache if not nil.
+func (r *Request) openQuery(c *OpenFileCache, q *fileQuery) (FileInfo, *FileError) {
+	p := &r.Conn.Worker.files
+	if c != nil {
 		q.now = r.Loop().Now().Unix()
-		file, info, err := c.open(p, &q)
+		file, info, err := c.open(p, q)
 		if file != nil {
 			h := p.handle(info.FD)
 			h.loop, h.cache, h.file, h.minUses = r.Loop(), c, file, q.minUses
@@ -108,7 +110,7 @@ func (r *Request) OpenFile(path string, o FileOptions) (FileInfo, *FileError) {
 		}
 		return info, err
 	}
-	info, err := p.open(&q)
+	info, err := p.open(q)
 	if info.FD >= 0 {
 		r.Cleanup(p.handle(info.FD).release)
 	}
@@ -121,6 +123,7 @@ type fileQuery struct {
 	path                string
 	links               symlinkCheck
 	directIO, readAhead int64
+	append              bool // a log: it is made if it is not there
 	log                 log.Entry
 
 	// For the cache: now in Unix seconds, valid in seconds.
@@ -238,13 +241,21 @@ func (f *FileInfo) prepare(q *fileQuery) {
 }
 
 // openFlags do not let a FIFO without a writer stall the worker.
-const openFlags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC
+const (
+	openFlags = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC
+	logFlags  = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_CLOEXEC
+	logMode   = 0o644
+)
 
 func (p *filePool) openPath(q *fileQuery) (int, fileCall, unix.Errno) {
-	if q.links.mode != SymlinksAllowed {
-		return p.openChecked(q.path, openFlags, q.links)
+	flags := openFlags
+	if q.append {
+		flags = logFlags
 	}
-	fd, e := p.openat(unix.AT_FDCWD, q.path, openFlags)
+	if q.links.mode != SymlinksAllowed {
+		return p.openChecked(q.path, flags, q.links)
+	}
+	fd, e := p.openat(unix.AT_FDCWD, q.path, flags)
 	return fd, callOpen, e
 }
 
@@ -298,7 +309,7 @@ func (p *filePool) openat(at int, path string, flags int) (int, unix.Errno) {
 		return -1, e
 	}
 	for {
-		fd, _, e := unix.Syscall6(unix.SYS_OPENAT, uintptr(at), uintptr(unsafe.Pointer(name)), uintptr(flags), 0, 0, 0)
+		fd, _, e := unix.Syscall6(unix.SYS_OPENAT, uintptr(at), uintptr(unsafe.Pointer(name)), uintptr(flags), logMode, 0, 0)
 		switch e {
 		case 0:
 			return int(fd), 0

@@ -22,6 +22,7 @@ func (r *Request) SendHeader() Verdict {
 		r.Out.Status, r.Out.StatusLine = r.ErrStatus, ""
 	}
 	for _, m := range r.mainConf().Options.HeaderFilters {
+		r.filter = m
 		if v := m.Header(r); v != OK {
 			return v
 		}

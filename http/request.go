@@ -114,6 +114,7 @@ type Request struct {
 	SubrangeOK     bool // ranges apply though this is a subrequest
 	NeedInMemory   bool // some filter needs bytes in memory, not files
 	Chunked        bool // the response is framed in chunks
+	ExpectTrailers bool // there may be trailers, so that chunks are wanted
 	Pipelined      bool // the request was sent before the reply to the one before it
 	LingeringClose bool // unread body bytes may be on their way
 	BodyDiscarded  bool // the rest of the request body is of no interest
@@ -152,9 +153,11 @@ type Request struct {
 	phase     int
 	accessRC  Verdict
 	bodyChain []*Module
+	filter    *Module // whose header filter is running
 	cleanups  []func()
 	sub       subState
 	one       [1]Buf
+	three     [3]Buf
 	arena     buf.Arena
 }
 

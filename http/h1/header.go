@@ -51,7 +51,7 @@ func (h *conn) decideFraming(r *http.Request) {
 	switch {
 	case o.Status == 304 || o.Status == 204 || o.Status < 200 || r.Method == wire.HEAD:
 		return
-	case o.ContentLength != -1 && len(o.Trailers) == 0:
+	case o.ContentLength != -1 && !r.ExpectTrailers:
 		return
 	case r.Version < http.Version11 || !r.Core.ChunkedTransferEncoding.V:
 		if o.ContentLength == -1 {
