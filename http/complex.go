@@ -1,6 +1,8 @@
 package http
 
 import (
+	"strings"
+
 	"moongate/conf"
 )
 
@@ -9,77 +11,79 @@ import (
 type Complex struct {
 	// Text is the source, and the value if there are no variables.
 	Text  string
-	parts []part
+	parts []Part
 }
 
-// part is a literal, a variable or a capture ($1 … $9).
-type part struct {
-	lit     string
-	v       *Variable
-	capture int
+// Part is one of the things that a string with variables consists of: a
+// variable if Var is set, else a capture ($1 … $9) if Capture is not zero, else
+// the literal Lit.
+type Part struct {
+	Lit     string
+	Var     *Variable
+	Capture int
 }
 
 // Compile compiles a string of the configuration. Its variables must be
 // defined when the configuration is complete.
 func (m *MainConf) Compile(cf *conf.Conf, s string) (*Complex, error) {
-	c := &Complex{Text: s}
-	lit := 0
-	flush := func(end int) {
-		if end > lit {
-			c.parts = append(c.parts, part{lit: s[lit:end]})
-		}
+	parts, err := m.Parts(cf, s)
+	if err != nil {
+		return nil, err
 	}
-	for i := 0; i < len(s); {
-		if s[i] != '$' {
-			i++
+	if len(parts) == 1 && parts[0].Lit != "" {
+		parts = nil
+	}
+	return &Complex{Text: s, parts: parts}, nil
+}
+
+// Parts takes a string with variables apart: nginx's ngx_http_script_compile.
+func (m *MainConf) Parts(cf *conf.Conf, s string) (parts []Part, err error) {
+	for s != "" {
+		i := strings.IndexByte(s, '$')
+		switch {
+		case i < 0:
+			i = len(s)
+			fallthrough
+		case i > 0:
+			parts = append(parts, Part{Lit: s[:i]})
+			s = s[i:]
 			continue
 		}
-		name, next, err := variableName(cf, s, i+1)
+		if len(s) > 1 && s[1] >= '1' && s[1] <= '9' {
+			parts = append(parts, Part{Capture: int(s[1] - '0')})
+			s = s[2:]
+			continue
+		}
+		var name string
+		if name, s, err = variableName(cf, s[1:]); err != nil {
+			return nil, err
+		}
+		v, err := m.Variable(cf, name)
 		if err != nil {
 			return nil, err
 		}
-		flush(i)
-		p := part{}
-		if len(name) == 1 && name[0] >= '1' && name[0] <= '9' {
-			p.capture = int(name[0] - '0')
-		} else if p.v, err = m.Variable(cf, name); err != nil {
-			return nil, err
-		}
-		c.parts = append(c.parts, p)
-		i, lit = next, next
+		parts = append(parts, Part{Var: v})
 	}
-	if len(c.parts) > 0 {
-		flush(len(s))
-	}
-	return c, nil
+	return parts, nil
 }
 
-// variableName reads the name that follows a $ at s[i-1], plain or in braces.
-func variableName(cf *conf.Conf, s string, i int) (name string, next int, err error) {
-	if i < len(s) && s[i] >= '1' && s[i] <= '9' {
-		return s[i : i+1], i + 1, nil
+// variableName cuts the name that follows a "$", plain or in braces, from s.
+func variableName(cf *conf.Conf, s string) (name, rest string, err error) {
+	s, brace := strings.CutPrefix(s, "{")
+	n := 0
+	for n < len(s) && isNameByte(s[n]) {
+		n++
 	}
-	brace := i < len(s) && s[i] == '{'
-	if brace {
-		i++
-	}
-	j := i
-	for j < len(s) && isNameByte(s[j]) {
-		j++
-	}
-	if brace {
-		if j >= len(s) || s[j] != '}' {
-			return "", 0, cf.Errorf(`the closing bracket in "%s" variable is missing`, s[i:j])
+	name, rest = s[:n], s[n:]
+	if brace && s != "" {
+		if rest, brace = strings.CutPrefix(rest, "}"); !brace {
+			return "", "", cf.Errorf(`the closing bracket in "%s" variable is missing`, name)
 		}
-		if j == i {
-			return "", 0, cf.Errorf(`invalid variable name in "%s"`, s)
-		}
-		return s[i:j], j + 1, nil
 	}
-	if j == i {
-		return "", 0, cf.Errorf(`invalid variable name in "%s"`, s)
+	if name == "" {
+		return "", "", cf.Errorf("invalid variable name")
 	}
-	return s[i:j], j, nil
+	return name, rest, nil
 }
 
 func isNameByte(c byte) bool {
@@ -107,20 +111,20 @@ func (c *Complex) Eval(r *Request) string {
 	return r.Pool.Concat(strs...)
 }
 
-func (p *part) eval(r *Request) string {
+func (p *Part) eval(r *Request) string {
 	switch {
-	case p.v != nil:
-		return p.v.Value(r).S
-	case p.capture != 0:
-		return r.Capture(p.capture).S
+	case p.Var != nil:
+		return p.Var.Value(r).S
+	case p.Capture != 0:
+		return r.Capture(p.Capture).S
 	}
-	return p.lit
+	return p.Lit
 }
 
 // Captures tells whether the value refers to captures.
 func (c *Complex) Captures() bool {
 	for i := range c.parts {
-		if c.parts[i].capture != 0 {
+		if c.parts[i].Capture != 0 {
 			return true
 		}
 	}

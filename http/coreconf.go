@@ -33,6 +33,8 @@ type MainConf struct {
 	Servers []*ServerConf
 	// Options are the composition root's.
 	Options *Options
+	// AppendStatement is how the rewrite module takes a Statement.
+	AppendStatement func(cf *conf.Conf, s Statement)
 
 	scope    *conf.Scope
 	vars     variables

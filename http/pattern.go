@@ -107,7 +107,7 @@ func (x *Regex) Exec(r *Request, s string) (bool, error) {
 				val.S = s[pairs[2*g]:pairs[2*g+1]]
 			}
 		}
-		r.vars[c.v.index] = cached{val, true}
+		r.vars[c.v.index] = cached{Value: val, known: true}
 	}
 	r.Captures = append(r.Captures[:0], pairs[:2*n]...)
 	r.CapturesData = s

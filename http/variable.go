@@ -44,10 +44,15 @@ type Variable struct {
 // Index returns the variable's place in the requests' caches.
 func (v *Variable) Index() int { return v.index }
 
+// cached is the value of a variable in one request. One that a volatile
+// variable's getter made is not used twice, one that was assigned is.
 type cached struct {
 	Value
-	known bool
+	known, volatile bool
 }
+
+// maxVariableDepth bounds the getters that evaluate further variables.
+const maxVariableDepth = 100
 
 // variables is the table of a configuration's variables.
 type variables struct {
@@ -55,6 +60,7 @@ type variables struct {
 	prefixes []*Variable
 	indexed  []*Variable
 	byIndex  map[string]*Variable
+	depth    int // getters that are running
 }
 
 // AddVariable defines a variable, which fails if there is one that is not
@@ -112,24 +118,25 @@ func (t *variables) finish(cf *conf.Conf) error {
 		if def == nil {
 			return &conf.Error{Msg: `unknown "` + v.Name + `" variable`}
 		}
-		index := v.index
+		name, index := v.Name, v.index
 		*v = *def
-		v.index = index
+		v.Name, v.index = name, index
 		if def.Prefix {
-			v.Data = v.Name[len(def.Name):]
+			v.Data = name[len(def.Name):]
 		}
 	}
 	return nil
 }
 
-// define finds the definition of a name: its own or the longest prefix's.
+// define finds the definition of a name: its own, unless that is weak, or the
+// longest prefix's.
 func (t *variables) define(name string) *Variable {
-	if v := t.named[name]; v != nil && v.Get != nil {
+	if v := t.named[name]; v != nil && v.Get != nil && !v.Weak {
 		return v
 	}
 	var best *Variable
 	for _, p := range t.prefixes {
-		if strings.HasPrefix(name, p.Name) && len(name) > len(p.Name) && (best == nil || len(p.Name) > len(best.Name)) {
+		if strings.HasPrefix(name, p.Name) && (best == nil || len(p.Name) > len(best.Name)) {
 			best = p
 		}
 	}
@@ -139,19 +146,21 @@ func (t *variables) define(name string) *Variable {
 	return best
 }
 
-// Get evaluates an indexed variable.
+// Value evaluates an indexed variable.
 func (v *Variable) Value(r *Request) Value {
 	c := &r.vars[v.index]
-	if c.known && !v.Volatile {
+	if c.known && !c.volatile || v.Get == nil {
 		return c.Value
 	}
-	if v.Get == nil {
-		return c.Value
+	t := &r.mainConf().vars
+	if t.depth == maxVariableDepth {
+		r.Error(`cycle while evaluating variable "%s"`, v.Name)
+		return Value{}
 	}
+	t.depth++
 	val := v.Get(r, v.Data)
-	// The getter may have grown nothing but may have run other getters.
-	c = &r.vars[v.index]
-	c.Value, c.known = val, true
+	t.depth--
+	*c = cached{val, true, v.Volatile}
 	return val
 }
 
@@ -161,7 +170,7 @@ func (v *Variable) Assign(r *Request, val Value) {
 		v.Set(r, val, v.Data)
 		return
 	}
-	r.vars[v.index] = cached{val, true}
+	r.vars[v.index] = cached{Value: val, known: true}
 }
 
 // Forget drops the cached value.
