@@ -32,7 +32,7 @@ func Main(modules []*conf.Module) int {
 		return 1
 	}
 	if f.version {
-		f.showVersion(modules)
+		f.showVersion(reg)
 		if !f.test {
 			return 0
 		}
@@ -96,7 +96,7 @@ func full(prefix, name string) string {
 }
 
 // showVersion prints what -v, -V and -h ask for.
-func (f *flags) showVersion(modules []*conf.Module) {
+func (f *flags) showVersion(reg *conf.Registry) {
 	text := "nginx version: nginx/" + build.NginxVersion + " (moongate " + build.Version + ")\n"
 	if f.help {
 		errorLog := build.ErrorLogPath
@@ -108,42 +108,7 @@ func (f *flags) showVersion(modules []*conf.Module) {
 	if f.configure {
 		text += "built by " + runtime.Version() + "\n" +
 			"TLS SNI support enabled\n" +
-			"configure arguments: " + strings.Join(arguments(modules), " ") + "\n"
+			"configure arguments: " + strings.Join(arguments(reg), " ") + "\n"
 	}
 	stderr(text)
-}
-
-// arguments are the options of a configure run that would have given this
-// binary: the paths, and what the modules stand for.
-func arguments(modules []*conf.Module) []string {
-	var list []string
-	add := func(option, value string) {
-		if value != "" {
-			list = append(list, "--"+option+"="+value)
-		}
-	}
-	add("prefix", build.Prefix)
-	for _, p := range []struct{ option, value string }{
-		{"sbin-path", build.SbinPath}, {"modules-path", build.ModulesPath}, {"conf-path", build.ConfPath},
-		{"error-log-path", build.ErrorLogPath}, {"http-log-path", build.HTTPLogPath},
-		{"pid-path", build.PidPath}, {"lock-path", build.LockPath},
-	} {
-		value := p.value
-		if value != "stderr" {
-			value = full(withSlash(build.Prefix), value)
-		}
-		add(p.option, value)
-	}
-	add("user", build.User)
-	add("group", build.Group)
-	seen := make(map[string]bool)
-	for _, m := range modules {
-		for _, a := range m.Arguments {
-			if !seen[a] {
-				seen[a] = true
-				list = append(list, a)
-			}
-		}
-	}
-	return list
 }

@@ -83,12 +83,32 @@ func TestOptions(t *testing.T) {
 }
 
 func TestArguments(t *testing.T) {
-	got := strings.Join(arguments([]*conf.Module{
-		{Arguments: []string{"--with-stream", "--with-http_ssl_module"}}, {}, {Arguments: []string{"--with-stream"}},
-	}), " ")
-	if !strings.HasPrefix(got, "--prefix=/usr/local/nginx --sbin-path=/usr/local/nginx/sbin/nginx ") ||
-		!strings.HasSuffix(got, " --user=nobody --with-stream --with-http_ssl_module") {
-		t.Error(got)
+	row := func(name string, in conf.Context) conf.Directive { return conf.Command(name, in, conf.NoArgs, nil) }
+	core := &conf.Module{Directives: []conf.Directive{row("http", conf.Main)}}
+	for _, tt := range []struct {
+		modules []*conf.Module
+		has     []string
+		hasNot  []string
+	}{
+		{nil, []string{"--prefix=/usr/local/nginx --sbin-path=/usr/local/nginx/sbin/nginx ", "--without-http"},
+			[]string{"--without-http_", "--without-stream"}},
+		{[]*conf.Module{core}, []string{"--without-http_map_module"}, []string{"--without-http ", "--without-stream"}},
+		{[]*conf.Module{core, {Directives: []conf.Directive{row("map", conf.HTTPMain), row("hash", conf.StreamUpstream)}}},
+			[]string{"--without-http_geo_module", "--without-http_upstream_hash_module"}, []string{"--without-http_map_module"}},
+		{[]*conf.Module{{Arguments: []string{"--with-stream", "--with-http_ssl_module"}}, {Arguments: []string{"--with-stream"}}},
+			[]string{" --user=nobody --with-stream --with-http_ssl_module "}, nil},
+	} {
+		got := strings.Join(arguments(conf.NewRegistry(tt.modules...)), " ") + " "
+		for _, s := range tt.has {
+			if strings.Count(got, s) != 1 {
+				t.Errorf("%q is not there once: %s", s, got)
+			}
+		}
+		for _, s := range tt.hasNot {
+			if strings.Contains(got, s) {
+				t.Errorf("%q is there: %s", s, got)
+			}
+		}
 	}
 }
 
