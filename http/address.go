@@ -61,8 +61,10 @@ var (
 )
 
 // ParseURL reads an address as ngx_parse_url does. The error is nginx's
-// reason alone, such as "invalid port"; the caller names the directive.
-func ParseURL(s string, o URLOptions) (*URL, error) {
+// reason alone, such as "invalid port"; the caller names the directive. Names
+// are resolved for the configuration being read, which remembers them for the
+// workers; without NoResolve cf is needed.
+func ParseURL(cf *conf.Conf, s string, o URLOptions) (*URL, error) {
 	u := &URL{}
 	switch {
 	case len(s) >= 5 && strings.EqualFold(s[:5], "unix:"):
@@ -70,7 +72,11 @@ func ParseURL(s string, o URLOptions) (*URL, error) {
 	case strings.HasPrefix(s, "["):
 		return u, u.parseInet6(s, o)
 	}
-	return u, u.parseInet(s, o)
+	err := u.parseInet(s, o)
+	if err == nil && len(u.Addrs) == 0 && !o.NoResolve {
+		err = u.resolve(cf)
+	}
+	return u, err
 }
 
 // maxUnixPath is the room for a path and its NUL in a sockaddr_un.
@@ -123,10 +129,7 @@ func (u *URL) parseInet(s string, o URLOptions) error {
 	if ip, ok := parseIPv4(host); ok {
 		return u.add(ip)
 	}
-	if o.NoResolve {
-		return nil
-	}
-	return u.resolve()
+	return nil
 }
 
 // lonePort tells a "listen" argument that is a port or a range of ports from a
@@ -227,24 +230,38 @@ const resolveTimeout = 30 * time.Second
 
 // resolve looks the host up as getaddrinfo(AI_ADDRCONFIG) does: addresses of a
 // family that the machine has no address of are left out.
-func (u *URL) resolve() error {
-	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
-	defer cancel()
-	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Host)
+func (u *URL) resolve(cf *conf.Conf) error {
+	texts, err := process.Of(cf.Cycle).Recall("configured addresses of "+u.Host, func() ([]string, error) {
+		return lookupHost(u.Host)
+	})
 	if err != nil {
 		return errHostNotFound
 	}
-	v4, v6 := hasFamilies()
-	for _, ip := range ips {
-		ip = ip.Unmap().WithZone("")
-		if ip.Is4() && v4 || ip.Is6() && v6 {
-			u.add(ip)
+	for _, text := range texts {
+		ip, err := netip.ParseAddr(text)
+		if err != nil {
+			return errHostNotFound
 		}
+		u.add(ip)
 	}
 	if len(u.Addrs) == 0 {
 		return errHostNotFound
 	}
 	return nil
+}
+
+func lookupHost(host string) (texts []string, err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
+	defer cancel()
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	v4, v6 := hasFamilies()
+	for _, ip := range ips {
+		ip = ip.Unmap().WithZone("")
+		if ip.Is4() && v4 || ip.Is6() && v6 {
+			texts = append(texts, ip.String())
+		}
+	}
+	return texts, err
 }
 
 // hasFamilies tells for which families the machine has an address that is not

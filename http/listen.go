@@ -103,7 +103,7 @@ func (m *MainConf) Ports() []*Port { return m.ports }
 // listenDirective is "listen address[:port] [parameters]": nginx's
 // ngx_http_core_listen.
 func listenDirective(cf *conf.Conf, s *ServerConf) error {
-	u, err := ParseURL(cf.Args[0], URLOptions{Listen: true, DefaultPort: 80})
+	u, err := ParseURL(cf, cf.Args[0], URLOptions{Listen: true, DefaultPort: 80})
 	if err != nil {
 		return cf.Errorf(`%s in "%s" of the "listen" directive`, err, cf.Args[0])
 	}
@@ -137,7 +137,7 @@ func (s *ServerConf) defaultListen(cf *conf.Conf) error {
 	if os.Getuid() != 0 {
 		port = "8000"
 	}
-	u, err := ParseURL(port, URLOptions{Listen: true})
+	u, err := ParseURL(cf, port, URLOptions{Listen: true})
 	if err != nil {
 		return err
 	}

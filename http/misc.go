@@ -221,7 +221,7 @@ func (c *ResolverConf) On(loop *event.Loop) *resolver.Resolver {
 // parseResolver reads "resolver address … [valid=time] [ipv4=on|off] [ipv6=on|off]".
 func parseResolver(cf *conf.Conf) (*ResolverConf, error) {
 	c, err := resolver.Parse(cf.Args, func(server string) ([]netip.AddrPort, error) {
-		u, err := ParseURL(server, URLOptions{DefaultPort: resolver.DefaultPort})
+		u, err := ParseURL(cf, server, URLOptions{DefaultPort: resolver.DefaultPort})
 		if err != nil {
 			return nil, err
 		}

@@ -24,13 +24,16 @@ type TempFile struct {
 // Create makes a file. With clean its name is removed when it is closed. The
 // error is a *FileError with Name set.
 func (p *TempPath) Create(clean bool) (*TempFile, error) {
+	name := p.File(process.TempName(p.next()))
 	for {
-		name := p.File(process.TempName(p.next()))
 		fd, err := unix.Open(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 		switch {
 		case err == nil:
 			return &TempFile{Name: name, FD: fd, remove: clean}, nil
-		case err == unix.EEXIST || err == unix.EINTR:
+		case err == unix.EEXIST:
+			name = p.File(process.TempName(p.next()))
+			continue
+		case err == unix.EINTR:
 			continue
 		case err != unix.ENOENT || p.Levels[0] == 0:
 			return nil, &FileError{Call: "open()", Name: name, Errno: err.(unix.Errno)}

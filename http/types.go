@@ -34,6 +34,9 @@ func typesDirective(cf *conf.Conf, l *LocConf) error {
 	}
 	table := l.Types.byExten
 	return cf.Lines(func(cf *conf.Conf) error {
+		if cf.Name == "include" {
+			return cf.Errorf(`invalid number of arguments in "include" directive`)
+		}
 		for _, exten := range cf.Args {
 			exten = strings.ToLower(exten)
 			if len(exten) > maxTypeName {
