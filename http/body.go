@@ -102,8 +102,8 @@ func (r *Request) readBody(b *Body, lc *LocConf) Verdict {
 // spill appends to the temporary file, which it makes first if need be.
 func (b *Body) spill(r *Request, lc *LocConf, p []byte) Verdict {
 	if b.File == nil {
-		clean := lc.ClientBodyInFileOnly.V != BodyFileOn
-		f, err := lc.ClientBodyTempPath.V.Create(clean)
+		keep := [...]TempKeep{BodyFileOff: TempAnonymous, BodyFileOn: TempKept, BodyFileClean: TempClean}
+		f, err := lc.ClientBodyTempPath.V.Create(keep[lc.ClientBodyInFileOnly.V])
 		if err != nil {
 			r.Logf(log.Crit, err, "%s", err)
 			return StatusInternalServerError

@@ -80,15 +80,20 @@ func TestTempPath(t *testing.T) {
 	if err := mkdir(p.Name); err != nil {
 		t.Fatal(err)
 	}
-	f, err := p.Create(true)
+	f, err := p.Create(TempClean)
 	if err != nil || f.Name != p.Name+"/4/23/0000001234" {
 		t.Fatalf("%+v, %v", f, err)
 	}
 	n = 1234
-	g, err := p.Create(false)
+	g, err := p.Create(TempKept)
 	if err != nil || g.Name != p.Name+"/5/23/0000001235" {
 		t.Fatalf("%+v, %v", g, err)
 	}
+	h, err := p.Create(TempAnonymous)
+	if err != nil || exists(h.Name) || !exists(f.Name) {
+		t.Fatalf("%+v, %v", h, err)
+	}
+	h.Close()
 	f.Close()
 	f.Close()
 	g.Close()

@@ -13,23 +13,39 @@ type TempPath struct {
 	next func() uint64
 }
 
+// TempKeep is how long the name of a temporary file lasts.
+type TempKeep int
+
+const (
+	// TempAnonymous: the file has no name once it is open, so that nothing is
+	// left behind however the process ends.
+	TempAnonymous TempKeep = iota
+	// TempClean: until the file is closed.
+	TempClean
+	// TempKept: for ever.
+	TempKept
+)
+
 // TempFile is an open temporary file.
 type TempFile struct {
 	Name string
 	FD   int
 
-	remove bool
+	keep TempKeep
 }
 
-// Create makes a file. With clean its name is removed when it is closed. The
+// Create makes a file, whose name is unique among those of all processes. The
 // error is a *FileError with Name set.
-func (p *TempPath) Create(clean bool) (*TempFile, error) {
+func (p *TempPath) Create(keep TempKeep) (*TempFile, error) {
 	name := p.File(process.TempName(p.next()))
 	for {
 		fd, err := unix.Open(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 		switch {
 		case err == nil:
-			return &TempFile{Name: name, FD: fd, remove: clean}, nil
+			if keep == TempAnonymous {
+				unix.Unlink(name)
+			}
+			return &TempFile{Name: name, FD: fd, keep: keep}, nil
 		case err == unix.EEXIST:
 			name = p.File(process.TempName(p.next()))
 			continue
@@ -59,7 +75,7 @@ func (p *TempPath) makeLevels(name string) error {
 	return nil
 }
 
-// Close closes the file, and removes it if that was asked for. A second Close
+// Close closes the file, and removes its name under TempClean. A second Close
 // does nothing.
 func (f *TempFile) Close() {
 	if f.FD < 0 {
@@ -67,7 +83,7 @@ func (f *TempFile) Close() {
 	}
 	unix.Close(f.FD)
 	f.FD = -1
-	if f.remove {
+	if f.keep == TempClean {
 		unix.Unlink(f.Name)
 	}
 }
