@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"moongate/conf"
+	"moongate/core/process"
+	"moongate/parser"
+)
+
+// allocCases are the requests that must not allocate once the worker is warm.
+var allocCases = []struct{ name, location, uri string }{
+	{"file", "", "/index.html"},
+	{"not found", "log_not_found off;", "/none"},
+}
+
+// TestKeepAliveRequestsDoNotAllocate runs the whole server in this process and
+// counts what a request on a kept connection allocates in the steady state.
+func TestKeepAliveRequestsDoNotAllocate(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts the server")
+	}
+	dir := t.TempDir()
+	port := freePort(t)
+	write := func(name, text string) {
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("html/index.html", "hello\n")
+	write("logs/keep", "")
+	write("nginx.conf", fmt.Sprintf(`daemon off; master_process off; error_log logs/error.log crit; pid logs/nginx.pid;
+events { }
+http { access_log off; keepalive_requests 1000000; server { listen 127.0.0.1:%d; log_not_found off; root html; } }
+`, port))
+	stop := startServer(t, dir)
+	defer stop()
+	for _, c := range allocCases {
+		t.Run(c.name, func(t *testing.T) {
+			fd := connect(t, port)
+			defer unix.Close(fd)
+			request := []byte("GET " + c.uri + " HTTP/1.1\r\nHost: localhost\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n")
+			reply := make([]byte, 4096)
+			exchange := func() {
+				if _, err := unix.Write(fd, request); err != nil {
+					t.Fatal(err)
+				}
+				if n, err := unix.Read(fd, reply); err != nil || n == 0 {
+					t.Fatal(n, err)
+				}
+			}
+			for range 1000 {
+				exchange()
+			}
+			const rounds = 5000
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			for range rounds {
+				exchange()
+			}
+			runtime.ReadMemStats(&after)
+			// The clock's texts change once a second, which is all there may be.
+			if n := after.Mallocs - before.Mallocs; n > rounds/50 {
+				t.Errorf("%d requests made %d allocations", rounds, n)
+			}
+		})
+	}
+}
+
+func freePort(t *testing.T) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// startServer runs the server in a goroutine of this process.
+func startServer(t *testing.T, dir string) (stop func()) {
+	done := make(chan int)
+	o := &process.CommandLine{
+		Registry: conf.NewRegistry(modules...), Source: parser.Files{},
+		Prefix: dir + "/", ConfPrefix: dir + "/", File: dir + "/nginx.conf", ErrorLog: "logs/error.log",
+	}
+	go func() { done <- process.Main(o) }()
+	return func() {
+		select {
+		case <-done:
+			return // it never started, and said why
+		default:
+		}
+		if err := syscall.Kill(os.Getpid(), syscall.SIGQUIT); err != nil {
+			t.Error(err)
+		}
+		select {
+		case <-done:
+		case <-time.After(10 * time.Second):
+			t.Error("the server did not stop")
+		}
+	}
+}
+
+// connect opens a blocking socket, waiting for the server to listen.
+func connect(t *testing.T, port int) int {
+	sa := &unix.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}
+	for end := time.Now().Add(10 * time.Second); ; {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err = unix.Connect(fd, sa); err == nil {
+			return fd
+		}
+		unix.Close(fd)
+		if time.Now().After(end) {
+			t.Fatal(err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
