@@ -87,73 +87,89 @@ func ParseFixed(s string, point int) (int64, bool) {
 	return n, true
 }
 
-// unit is one suffix of a time value; units may only get smaller within one
+// unit is one suffix of a time value. Units may only get smaller within one
 // value, which rank orders.
 type unit struct {
-	suffix string
-	rank   int
-	ms     int64
+	suffix  string
+	rank    int
+	seconds int64 // 0: the unit is a millisecond
 }
 
+// A blank is a suffix too: it ends a number of seconds, after which none but
+// seconds without a suffix may follow.
 var units = []unit{
-	{"y", 1, 365 * 86400_000}, {"M", 2, 30 * 86400_000}, {"w", 3, 7 * 86400_000}, {"d", 4, 86400_000},
-	{"h", 5, 3600_000}, {"ms", 8, 1}, {"m", 6, 60_000}, {"s", 7, 1000},
+	{"y", 1, 365 * 86400}, {"M", rankMonth, 30 * 86400}, {"w", 3, 7 * 86400}, {"d", 4, 86400}, {"h", 5, 3600},
+	{"ms", 8, 0}, {"m", 6, 60}, {"s", rankSecond, 1}, {" ", rankSecond, 1},
 }
+
+const (
+	rankMonth  = 2
+	rankSecond = 7
+	rankLast   = 9
+)
 
 // ParseMsec reads a time such as "1h 30m" or "500ms". A number without a suffix
 // is seconds; weeks down to milliseconds may be combined in falling order, with
-// blanks between them.
+// blanks between them. What exceeds a time.Duration, 292 years, is cut to it.
 func ParseMsec(s string) (time.Duration, bool) {
-	ms, ok := parseTime(s, true)
-	if !ok || ms > math.MaxInt64/int64(time.Millisecond) {
-		return 0, false
-	}
-	return time.Duration(ms) * time.Millisecond, true
+	n, ok := parseTime(s, rankMonth, 1000)
+	return duration(n, time.Millisecond), ok
 }
 
 // ParseSec reads a time in whole seconds: as ParseMsec, with years and months
 // and without milliseconds.
 func ParseSec(s string) (time.Duration, bool) {
-	ms, ok := parseTime(s, false)
-	if !ok || ms > math.MaxInt64/int64(time.Millisecond) {
-		return 0, false
-	}
-	return time.Duration(ms) * time.Millisecond, true
+	n, ok := parseTime(s, 0, 1)
+	return duration(n, time.Second), ok
 }
 
-func parseTime(s string, msec bool) (total int64, ok bool) {
-	rank, seen := 0, false
+func duration(n int64, of time.Duration) time.Duration {
+	return time.Duration(min(n, math.MaxInt64/int64(of))) * of
+}
+
+// parseTime is ngx_parse_time. Units of a rank up to rank are refused; the
+// result is in fractions of a second, so many of which make one.
+func parseTime(s string, rank int, fractions int64) (total int64, ok bool) {
+	var n int64
+	digits := false
 	for s != "" {
-		n := 0
-		for n < len(s) && s[n]-'0' <= 9 {
-			n++
-		}
-		v, isNum := ParseInt(s[:n])
-		if !isNum {
-			return 0, false
-		}
-		s = s[n:]
-		u := unit{"", 9, 1000}
-		if s == "" {
-			u.rank = 10
-		}
-		for _, c := range units {
-			if len(s) >= len(c.suffix) && s[:len(c.suffix)] == c.suffix {
-				u = c
-				break
+		if c := s[0] - '0'; c <= 9 {
+			if n > (math.MaxInt64-int64(c))/10 {
+				return 0, false
 			}
+			n, s, digits = n*10+int64(c), s[1:], true
+			continue
 		}
-		if u.rank <= rank || u.suffix == "ms" && !msec || u.suffix != "" && u.rank <= 2 && msec || v > (math.MaxInt64-total)/u.ms {
+		u := unitOf(s)
+		if u == nil || u.rank <= rank || u.seconds == 0 && fractions == 1 {
 			return 0, false
 		}
-		if u.suffix == "" && s != "" && s[0] != ' ' {
+		scale := max(u.seconds*fractions, 1)
+		if n > math.MaxInt64/scale || total > math.MaxInt64-n*scale {
 			return 0, false
 		}
-		rank, seen = u.rank, true
-		total += v * u.ms
+		total += n * scale
+		n = 0
+		rank = u.rank
+		if u.suffix == " " {
+			rank = rankLast
+		}
 		for s = s[len(u.suffix):]; s != "" && s[0] == ' '; {
 			s = s[1:]
 		}
 	}
-	return total, seen
+	if !digits || n > math.MaxInt64/fractions || total > math.MaxInt64-n*fractions {
+		return 0, false
+	}
+	return total + n*fractions, true
+}
+
+// unitOf returns the unit that s begins with.
+func unitOf(s string) *unit {
+	for i := range units {
+		if u := &units[i]; len(s) >= len(u.suffix) && s[:len(u.suffix)] == u.suffix {
+			return u
+		}
+	}
+	return nil
 }
