@@ -10,11 +10,15 @@ import (
 	"moongate/core/process"
 	"moongate/http"
 	"moongate/http/h1"
+	"moongate/http/modules/gunzip"
+	"moongate/http/modules/gzip"
+	"moongate/http/modules/gzipstatic"
 	"moongate/http/modules/headers"
 	"moongate/http/modules/index"
 	httplog "moongate/http/modules/log"
 	"moongate/http/modules/notmodified"
 	"moongate/http/modules/rangefilter"
+	"moongate/http/modules/rewrite"
 	"moongate/http/modules/static"
 	"moongate/http/modules/tryfiles"
 )
@@ -31,24 +35,32 @@ import (
 var httpOptions = &http.Options{
 	Serve: h1.Serve,
 	Modules: []*http.Module{
+		rewrite.Module,
 		tryfiles.Module,
 		index.Module,
+		gzipstatic.Module,
 		static.Module,
 		notmodified.Module,
 		rangefilter.Body,
 		headers.Module,
+		gunzip.Module,
+		gzip.Module,
 		rangefilter.Header,
 		httplog.Module,
 	},
 	HeaderFilters: []*http.Module{
 		notmodified.Module,
 		headers.Module,
+		gunzip.Module,
+		gzip.Module,
 		rangefilter.Header,
 	},
 	BodyFilters: []*http.Module{
 		rangefilter.Body,
 		headers.Module,
+		gunzip.Module,
 		http.Postpone,
+		gzip.Module,
 	},
 }
 

@@ -16,7 +16,7 @@ func (n Next) Write(bufs []Buf) error {
 	r := n.r
 	at := r.mainConf().Options.postpone
 	if n.at < len(r.bodyChain) && r.bodyChain[n.at].bodyIndex < at {
-		return r.bodyChain[n.at].Body(r, bufs, Next{r, n.at + 1})
+		return r.runFilter(r.bodyChain[n.at], bufs, Next{r, n.at + 1})
 	}
 	if n.at > 0 && r.bodyChain[n.at-1].bodyIndex > at {
 		return n.behind(bufs)
@@ -27,7 +27,7 @@ func (n Next) Write(bufs []Buf) error {
 // behind goes on with the filters of the main request behind Postpone.
 func (n Next) behind(bufs []Buf) error {
 	if n.at < len(n.r.bodyChain) {
-		return n.r.bodyChain[n.at].Body(n.r, bufs, Next{n.r, n.at + 1})
+		return n.r.runFilter(n.r.bodyChain[n.at], bufs, Next{n.r, n.at + 1})
 	}
 	return n.r.Stream.SendBody(n.r, bufs)
 }

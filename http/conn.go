@@ -15,9 +15,10 @@ type Worker struct {
 	// H1 is where the HTTP/1 protocol keeps its buffers.
 	H1 any
 
-	pool  requestPool
-	conns []*Conn
-	files filePool
+	pool   requestPool
+	conns  []*Conn
+	files  filePool
+	copies copyBuffers
 }
 
 // IO is a client connection as the protocols see it: a plain event.Conn or TLS

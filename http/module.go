@@ -74,6 +74,8 @@ type Module struct {
 	// Header and Body are its filters; their order is in Options.
 	Header HeaderFilter
 	Body   BodyFilter
+	// InMemory: Body takes bytes only; pieces of files are read for it.
+	InMemory bool
 
 	bodyIndex int
 }

@@ -150,6 +150,7 @@ func (b *buffer) compress(data []byte) ([]byte, error) {
 	} else {
 		b.zip.Reset(&b.out)
 	}
+	b.zip.ModTime = time.Unix(0, 0)
 	if _, err := b.zip.Write(data); err != nil {
 		return nil, err
 	}
