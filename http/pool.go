@@ -37,6 +37,7 @@ func (c *Conn) NewRequest(s Stream) *Request {
 	r.vars = r.ownVars
 	r.URIChanges, r.Depth = maxURIChanges+1, maxSubrequests+1
 	r.ValidLocation, r.ValidUnparsed = true, true
+	r.Version = Version10 // until the request line says otherwise
 	r.Start = w.Loop.Now()
 	r.Log = c.Log
 	return r

@@ -135,7 +135,9 @@ func (r *Request) InternalRedirect(uri, args string) Verdict {
 	r.SetScope(r.Server.scope)
 	r.updateLocation()
 	r.Internal = true
-	r.ValidUnparsed, r.ValidLocation, r.AddURIToAlias = false, false, false
+	r.ValidUnparsed, r.AddURIToAlias = false, false
+	r.ValidLocation = true
+	r.GzipTested, r.GzipAllowed, r.GzipVary = false, false, false
 	r.phase = r.mainConf().engine.serverRewrite
 	return Redirected
 }

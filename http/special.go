@@ -182,8 +182,8 @@ func (r *Request) sendSpecialPage(code int) Verdict {
 	if head == nil {
 		return r.SendLast()
 	}
-	bufs := [3]Buf{{B: head}, {B: tail}, {B: msiePadding}}
-	n := 2
+	bufs, n := &r.three, 2
+	*bufs = [3]Buf{{B: head}, {B: tail}, {B: msiePadding}}
 	if padding {
 		n = 3
 	}
