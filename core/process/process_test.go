@@ -205,3 +205,70 @@ func TestAddressInUse(t *testing.T) {
 		t.Error(other.log())
 	}
 }
+
+func TestReloadToReuseport(t *testing.T) {
+	s, addr := newServer(t, "daemon off; events {} worker_processes 1; listen 127.0.0.1:%%PORT%%;")
+	s.start()
+	first := ask(t, addr, "pid")
+	s.conf("daemon off; events {} worker_processes 3; listen 127.0.0.1:" + port(addr) + " reuseport;")
+	s.signal(syscall.SIGHUP)
+	s.wait("worker process " + first + " exited with code 0")
+	seen := map[string]bool{}
+	eventually(t, "answers of all workers", func() bool {
+		seen[ask(t, addr, "pid")] = true
+		return len(seen) == 3
+	})
+	s.conf("daemon off; events {} worker_processes 1; listen 127.0.0.1:" + port(addr) + " 64;")
+	s.signal(syscall.SIGHUP)
+	s.wait("exited with code 0", 4)
+	if last := ask(t, addr, "pid"); seen[last] || last == "" {
+		t.Errorf("answer of %q", last)
+	}
+}
+
+func TestEventMethods(t *testing.T) {
+	for _, events := range []string{"use poll;", "use select;", "accept_mutex on; accept_mutex_delay 10ms;", "multi_accept on;"} {
+		t.Run(events, func(t *testing.T) {
+			s, addr := newServer(t, "daemon off; worker_processes 2; events { "+events+" } listen 127.0.0.1:%%PORT%%;")
+			s.start()
+			for range 5 {
+				pid := ask(t, addr, "pid")
+				n, err := strconv.Atoi(pid)
+				if err != nil {
+					t.Fatal(err)
+				}
+				// Whoever holds the accept mutex, the next worker gets it.
+				syscall.Kill(n, syscall.SIGKILL)
+			}
+		})
+	}
+}
+
+func TestProfile(t *testing.T) {
+	s, addr := newServer(t, "daemon off; events {} listen 127.0.0.1:%%PORT%%;")
+	s.start("MOONGATE_CPUPROFILE=" + s.prefix + "cpu")
+	pid := ask(t, addr, "pid")
+	s.signal(syscall.SIGQUIT)
+	s.cmd.Wait()
+	if st, err := os.Stat(s.prefix + "cpu." + pid); err != nil || st.Size() == 0 {
+		t.Error(st, err)
+	}
+}
+
+func TestReloadWithoutWorkers(t *testing.T) {
+	s, addr := newServer(t, "daemon off; events {} listen 127.0.0.1:%%PORT%%;")
+	s.start()
+	first := ask(t, addr, "pid")
+	s.conf("daemon off; events {} listen 127.0.0.1:" + port(addr) + "; fail_start;")
+	s.signal(syscall.SIGHUP)
+	s.wait("exited with fatal code 2 and cannot be respawned")
+	if got := ask(t, addr, "pid"); got != first {
+		t.Errorf("%q answers, want %q: no new worker came up", got, first)
+	}
+	s.conf("daemon off; events {} listen 127.0.0.1:" + port(addr) + ";")
+	s.signal(syscall.SIGHUP)
+	s.wait("worker process " + first + " exited with code 0")
+	if got := ask(t, addr, "pid"); got == first || got == "" {
+		t.Errorf("%q answers", got)
+	}
+}

@@ -75,6 +75,7 @@ func runChild(reg *conf.Registry, variable string) int {
 		w.helper = c.helper(h.Name)
 	}
 	signals := notify()
+	defer profile(c.log)()
 	for _, f := range c.hooks.init {
 		if err := f(); err != nil {
 			c.report(err)
@@ -92,7 +93,6 @@ func runChild(reg *conf.Registry, variable string) int {
 		c.log.Log(log.Emerg, err, "the channel to the master failed")
 		return exitFatal
 	}
-	defer profile(c.log)()
 	settleMemory(environ)
 	w.serve(signals)
 	return 0
