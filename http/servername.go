@@ -5,6 +5,7 @@ import (
 
 	"moongate/conf"
 	"moongate/core/log"
+	"moongate/core/names"
 	"moongate/core/regex"
 )
 
@@ -74,16 +75,10 @@ func (s *ServerConf) captures() bool {
 }
 
 // virtualNames finds the server for a host name: nginx's
-// ngx_http_virtual_names_t. Look-ups allocate nothing.
+// ngx_http_virtual_names_t.
 type virtualNames struct {
-	exact map[string]*ServerConf
-	// head has "example.com" for "*.example.com" and ".example.com", tail has
-	// "www.example" for "www.example.*".
-	head, tail map[string]*ServerConf
-	// The longest keys: a host is not searched for longer ones, so that a
-	// hostile one of thousands of labels costs little.
-	maxHead, maxTail int
-	regexes          []regexName
+	static  names.Table[*ServerConf]
+	regexes []regexName
 }
 
 type regexName struct {
@@ -97,103 +92,22 @@ func (a *Address) buildNames(cf *conf.Conf) error {
 	if len(a.Servers) == 1 && !a.Default.captures() {
 		return nil
 	}
-	v := &virtualNames{exact: map[string]*ServerConf{}, head: map[string]*ServerConf{}, tail: map[string]*ServerConf{}}
+	v := &virtualNames{}
 	for _, s := range a.Servers {
 		for _, n := range s.Names {
 			if n.Regex != nil {
 				v.regexes = append(v.regexes, regexName{n.Regex, s})
 				continue
 			}
-			switch v.add(n.Name, s) {
-			case nameInvalid:
+			switch v.static.Add(n.Name, s) {
+			case names.ErrInvalid:
 				return &conf.Error{Msg: `invalid server name or wildcard "` + n.Name + `" on ` + a.text}
-			case nameConflict:
+			case names.ErrConflict:
 				cf.Cycle.Log(conf.LogWarn, `conflicting server name "`+n.Name+`" on `+a.text+`, ignored`)
 			}
 		}
 	}
 	a.names = v
-	return nil
-}
-
-// nameResult is what became of a name.
-type nameResult int
-
-const (
-	nameAdded nameResult = iota
-	nameInvalid
-	nameConflict
-)
-
-// add enters a name, as ngx_hash_add_key does.
-func (v *virtualNames) add(name string, s *ServerConf) nameResult {
-	if strings.Count(name, "*") > 1 || strings.Contains(name, "..") || strings.Contains(name, "\x00") {
-		return nameInvalid
-	}
-	switch {
-	case len(name) > 1 && name[0] == '.':
-		// A wildcard that takes the name itself too.
-		name = name[1:]
-		if v.exact[name] != nil || !v.putHead(name, s) {
-			return nameConflict
-		}
-		v.exact[name] = s
-	case len(name) > 2 && name[:2] == "*.":
-		if !v.putHead(name[2:], s) {
-			return nameConflict
-		}
-	case len(name) > 2 && strings.HasSuffix(name, ".*"):
-		name = name[:len(name)-2]
-		if !put(v.tail, name, s) {
-			return nameConflict
-		}
-		v.maxTail = max(v.maxTail, len(name))
-	case strings.Contains(name, "*"):
-		return nameInvalid
-	case !put(v.exact, name, s):
-		return nameConflict
-	}
-	return nameAdded
-}
-
-func (v *virtualNames) putHead(name string, s *ServerConf) bool {
-	v.maxHead = max(v.maxHead, len(name))
-	return put(v.head, name, s)
-}
-
-// put enters a key that must not be there.
-func put(m map[string]*ServerConf, key string, s *ServerConf) bool {
-	if _, ok := m[key]; ok {
-		return false
-	}
-	m[key] = s
-	return true
-}
-
-// static finds a name that is not a regular expression: itself, the longest
-// leading wildcard or the longest trailing one.
-func (v *virtualNames) static(host string) *ServerConf {
-	if s := v.exact[host]; s != nil {
-		return s
-	}
-	if len(v.head) > 0 {
-		for i := max(0, len(host)-v.maxHead-1); i < len(host); i++ {
-			if host[i] == '.' {
-				if s := v.head[host[i+1:]]; s != nil {
-					return s
-				}
-			}
-		}
-	}
-	if len(v.tail) > 0 {
-		for i := min(v.maxTail, len(host)-1); i > 0; i-- {
-			if host[i] == '.' {
-				if s := v.tail[host[:i]]; s != nil {
-					return s
-				}
-			}
-		}
-	}
 	return nil
 }
 
@@ -206,11 +120,10 @@ func (a *Address) Find(host string) (*ServerConf, *Regex, error) {
 	if v == nil {
 		return a.Default, nil, nil
 	}
-	s := v.static(host)
-	switch {
-	case s != nil:
+	if s, ok := v.static.Find(host); ok {
 		return s, nil, nil
-	case host == "":
+	}
+	if host == "" {
 		return a.Default, nil, nil
 	}
 	for i := range v.regexes {
@@ -240,6 +153,15 @@ func (r *Request) FindServer(host string) bool {
 		r.Logf(log.Alert, nil, "%s", err)
 		return false
 	}
-	r.SetScope(s.scope)
+	r.enterServer(s)
 	return true
+}
+
+// EnterDefaultServer puts the configuration into effect that holds until the
+// host is known.
+func (r *Request) EnterDefaultServer() { r.enterServer(r.Conn.Addr.Default) }
+
+func (r *Request) enterServer(s *ServerConf) {
+	r.SetScope(s.scope)
+	r.updateLog()
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
 )
 
 var serverNameComplaints = []says{
@@ -64,56 +62,6 @@ func TestServerCaptures(t *testing.T) {
 	if got := r.Core.Root.Eval(r); got != "/www/a/b" {
 		t.Error(got)
 	}
-}
-
-// TestStaticNames compares the look-up with trying every name.
-func TestStaticNames(t *testing.T) {
-	label := rapid.StringMatching(`[ab]{1,2}`)
-	host := rapid.Custom(func(t *rapid.T) string {
-		return strings.Join(rapid.SliceOfN(label, 1, 4).Draw(t, "labels"), ".")
-	})
-	rapid.Check(t, func(t *rapid.T) {
-		v := &virtualNames{exact: map[string]*ServerConf{}, head: map[string]*ServerConf{}, tail: map[string]*ServerConf{}}
-		servers := map[string]*ServerConf{}
-		for range rapid.IntRange(0, 6).Draw(t, "names") {
-			name := rapid.SampledFrom([]string{"%s", "*.%s", ".%s", "%s.*"}).Draw(t, "form")
-			name = fmt.Sprintf(name, host.Draw(t, "name"))
-			s := &ServerConf{Name: name}
-			if v.add(name, s) == nameAdded {
-				servers[name] = s
-			}
-		}
-		h := host.Draw(t, "host")
-		if got, want := v.static(h), slowFind(servers, h); got != want {
-			t.Fatalf("%q among %v: %v, want %v", h, servers, got, want)
-		}
-	})
-}
-
-// slowFind looks a host up as the documentation of server_name says.
-func slowFind(servers map[string]*ServerConf, host string) *ServerConf {
-	if s := servers[host]; s != nil {
-		return s
-	}
-	if s := servers["."+host]; s != nil {
-		return s
-	}
-	for i := range len(host) {
-		if host[i] != '.' {
-			continue
-		}
-		for _, form := range []string{"*", ""} {
-			if s := servers[form+host[i:]]; s != nil {
-				return s
-			}
-		}
-	}
-	for i := len(host) - 1; i > 0; i-- {
-		if s := servers[host[:i]+".*"]; host[i] == '.' && s != nil {
-			return s
-		}
-	}
-	return nil
 }
 
 // manyServers is a configuration with that many servers.
