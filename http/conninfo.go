@@ -2,7 +2,6 @@ package http
 
 import (
 	"encoding/base64"
-	"moongate/conf"
 	"os"
 	"strings"
 	"sync"
@@ -44,9 +43,6 @@ func (c *Conn) DefaultPort() int {
 	}
 	return 80
 }
-
-// DefaultScope is the configuration in effect until the host is known.
-func (c *Conn) DefaultScope() *conf.Scope { return c.Addr.Default.scope }
 
 // setPeer fills in the client's address.
 func (c *Conn) setPeer() {

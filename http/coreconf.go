@@ -5,7 +5,6 @@ import (
 
 	"moongate/conf"
 	"moongate/core/log"
-	"moongate/core/regex"
 )
 
 // The core module's slots. They are unexported so that everyone reaches the
@@ -42,7 +41,7 @@ type MainConf struct {
 	handlers [numPhases][]Handler
 	ports    []*Port
 	worker   *Worker // in a worker process
-	regexes  *regex.VM
+	regexes  *regexPool
 }
 
 func newMainConf() *MainConf {

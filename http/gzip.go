@@ -35,7 +35,7 @@ var gzipVersionWords = []conf.Word{{Name: "1.0", Value: Version10}, {Name: "1.1"
 
 // gzipDisable is gzip_disable: browsers that get nothing compressed.
 type gzipDisable struct {
-	agents    []*regex.Regex
+	agents    []*Regex
 	agentsSet bool
 	msie6     conf.Opt[bool]
 }
@@ -106,12 +106,11 @@ func (r *Request) testGzip() bool {
 // expression that fails counts as a match, as in nginx.
 func (d *gzipDisable) matches(r *Request, agent string) bool {
 	for _, re := range d.agents {
-		n := re.MatchString(agent, 0, nil)
-		if n >= 0 {
-			return true
+		ok, err := re.Match(agent)
+		if err != nil {
+			r.Logf(log.Alert, nil, "%s", err)
 		}
-		if n != regex.NoMatch {
-			r.Logf(log.Alert, nil, "%s", re.MatchError(n, agent))
+		if ok || err != nil {
 			return true
 		}
 	}

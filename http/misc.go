@@ -132,11 +132,14 @@ func NewTempPath(cf *conf.Conf) (*TempPath, error) {
 	return addTempPath(cf, p)
 }
 
-// DefaultTempPath is the value of a *_temp_path directive that is not given.
-func DefaultTempPath(cf *conf.Conf, name string) (*TempPath, error) {
+// DefaultTempPath is the value of a *_temp_path directive that is not given,
+// with the lengths of the names of up to three levels of subfolders.
+func DefaultTempPath(cf *conf.Conf, name string, levels ...int) (*TempPath, error) {
 	at := *cf
 	at.Directive = nil
-	return addTempPath(&at, &process.Path{Name: name})
+	p := &process.Path{Name: name}
+	copy(p.Levels[:], levels)
+	return addTempPath(&at, p)
 }
 
 func addTempPath(cf *conf.Conf, p *process.Path) (*TempPath, error) {

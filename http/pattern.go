@@ -2,6 +2,7 @@ package http
 
 import (
 	"errors"
+	"runtime"
 
 	"moongate/conf"
 	"moongate/core/regex"
@@ -12,6 +13,18 @@ import (
 type Regex struct {
 	re   *regex.Regex
 	vars []captureVar
+	pool *regexPool
+}
+
+// regexPool is where the expressions of one configuration are compiled. Their
+// memory is not Go's: it is given back when neither the configuration nor any
+// of them is in use any more, in the master after each reload.
+type regexPool struct{ vm *regex.VM }
+
+func newRegexPool() *regexPool {
+	p := &regexPool{regex.NewVM(regex.DefaultLimits)}
+	runtime.AddCleanup(p, (*regex.VM).Close, p.vm)
+	return p
 }
 
 // captureVar is the variable that a named group sets. Several groups may share
@@ -24,12 +37,11 @@ type captureVar struct {
 // CompileRegex compiles a regular expression and defines the variables that
 // its named groups set: nginx's ngx_http_regex_compile.
 func (m *MainConf) CompileRegex(cf *conf.Conf, pattern string, options regex.Options) (*Regex, error) {
-	re, err := m.compile(cf, pattern, options)
+	x, err := m.compile(cf, pattern, options)
 	if err != nil {
 		return nil, err
 	}
-	x := &Regex{re: re}
-	for _, n := range re.Names() {
+	for _, n := range x.re.Names() {
 		if _, err := m.AddVariable(cf, Variable{Name: n.Name, Changeable: true, Get: notFound}); err != nil {
 			return nil, err
 		}
@@ -42,16 +54,16 @@ func (m *MainConf) CompileRegex(cf *conf.Conf, pattern string, options regex.Opt
 	return x, nil
 }
 
-// compile compiles a regular expression that captures nothing.
-func (m *MainConf) compile(cf *conf.Conf, pattern string, options regex.Options) (*regex.Regex, error) {
+// compile compiles a regular expression whose groups nobody asks for.
+func (m *MainConf) compile(cf *conf.Conf, pattern string, options regex.Options) (*Regex, error) {
 	if m.regexes == nil {
-		m.regexes = regex.NewVM(regex.DefaultLimits)
+		m.regexes = newRegexPool()
 	}
-	re, err := m.regexes.Compile(pattern, options)
+	re, err := m.regexes.vm.Compile(pattern, options)
 	if err != nil {
 		return nil, cf.Errorf("%s", err)
 	}
-	return re, nil
+	return &Regex{re: re, pool: m.regexes}, nil
 }
 
 // notFound is the getter of variables that only have a value once something

@@ -21,7 +21,7 @@ func testRequest(t testing.TB, m *MainConf) *Request {
 	r := c.NewRequest(nil)
 	r.Method, r.URI, r.Version = 2, "/", Version11
 	r.In.ContentLength = -1
-	r.SetScope(c.DefaultScope())
+	r.EnterDefaultServer()
 	t.Cleanup(r.Free)
 	return r
 }

@@ -18,7 +18,7 @@ import (
 func (h *conn) readRequest(r *http.Request) http.Verdict {
 	c := h.c
 	c.Action = "reading client request line"
-	r.SetScope(c.DefaultScope())
+	r.EnterDefaultServer()
 	h.line = wire.RequestLine{}
 	for {
 		done, err := h.line.Parse(h.in[:h.wr])
