@@ -141,8 +141,12 @@ func (r *Registry) NewScope(f Family, outer *Scope, fresh ...Level) *Scope {
 	return sc
 }
 
-// Merge lets child inherit from parent at one level, module by module.
+// Merge lets child inherit from parent at one level, module by module. cf's
+// scope is the child meanwhile.
 func (r *Registry) Merge(cf *Conf, l Level, parent, child *Scope) error {
+	outer := cf.Scope
+	cf.Scope = child
+	defer func() { cf.Scope = outer }()
 	for i, s := range r.slots[child.Family][l] {
 		if err := s.mergeInto(cf, parent.conf[l][i], child.conf[l][i]); err != nil {
 			return cf.complete(err)

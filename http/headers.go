@@ -14,6 +14,8 @@ type Header struct {
 	ID HeaderID
 	// Off: the field is not to be sent (response headers).
 	Off bool
+	// AsIs: a Location that is not made absolute (response headers).
+	AsIs bool
 }
 
 // HeaderID names the fields that the server itself looks at; 0 is any other.

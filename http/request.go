@@ -156,6 +156,7 @@ type Request struct {
 	filter    *Module // whose header filter is running
 	cleanups  []func()
 	sub       subState
+	watch     clientWatch
 	one       [1]Buf
 	three     [3]Buf
 	arena     buf.Arena
