@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -250,18 +251,23 @@ func (s *server) kill() {
 	syscall.Kill(-s.cmd.Process.Pid, syscall.SIGKILL)
 }
 
-// children returns the process ids of the workers and helpers of the master.
+// children returns the process ids of the workers and helpers of the master, in order. Each thread of the master has
+// children of its own.
 func (s *server) children() []int {
-	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", s.master, s.master))
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", s.master))
 	if err != nil {
 		return nil
 	}
 	var pids []int
-	for _, text := range strings.Fields(string(data)) {
-		if pid, err := strconv.Atoi(text); err == nil {
-			pids = append(pids, pid)
+	for _, list := range lists {
+		data, _ := os.ReadFile(list)
+		for _, text := range strings.Fields(string(data)) {
+			if pid, err := strconv.Atoi(text); err == nil {
+				pids = append(pids, pid)
+			}
 		}
 	}
+	slices.Sort(pids)
 	return pids
 }
 
