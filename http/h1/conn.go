@@ -105,10 +105,10 @@ func (h *conn) serve() (idle bool, d time.Duration) {
 		h.startFailed(n, err, first)
 		return false, 0
 	}
-	for {
+	for pipelined := false; ; pipelined = true {
 		r := c.NewRequest(h)
 		c.Current = r
-		r.Pipelined = c.Requests > 0 && !first && h.pipelined()
+		r.Pipelined = pipelined
 		c.Requests++
 		if st := c.Loop().Stats(); st != nil {
 			st.Requests.Add(1)
@@ -131,13 +131,8 @@ func (h *conn) serve() (idle bool, d time.Duration) {
 			return true, d
 		}
 		h.compact()
-		first = false
 	}
 }
-
-// pipelined reports whether bytes of a further request were read along with
-// the one before.
-func (h *conn) pipelined() bool { return h.wr > h.rd }
 
 // useBuffer gives the connection a header buffer of that size.
 func (h *conn) useBuffer(size int) {
