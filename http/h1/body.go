@@ -144,6 +144,9 @@ func (h *conn) receive(r *http.Request, p []byte, timeout time.Duration, wait bo
 				continue
 			}
 		}
+		if f := c.Loop().Current(); f != nil && f.Err() != nil {
+			return 0, http.Declined // somebody does not want the body any more
+		}
 		switch {
 		case errors.Is(err, event.ErrTimeout):
 			c.TimedOut = true

@@ -239,7 +239,7 @@ func (h *conn) sent(err error) error {
 		c.Log.Log(log.Info, unix.ETIMEDOUT, "client timed out")
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		c.Log.Log(log.Alert, nil, "sendfile() reported that the file was truncated")
-	case errors.Is(err, event.ErrClosed):
+	case errors.Is(err, event.ErrClosed), errors.Is(err, event.ErrPeerClosed):
 	default:
 		c.Log.Log(log.Info, err, "send() failed")
 	}
