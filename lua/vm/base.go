@@ -145,7 +145,7 @@ func (v *VM) baseNext(l *lua.LState) int {
 	if key == lua.LNil {
 		v.traversing(t)
 	}
-	k, val := t.Next(key)
+	k, val := next(l, t, key)
 	l.Push(k)
 	if k == lua.LNil {
 		return 1
@@ -255,7 +255,7 @@ func baseSetMetatable(l *lua.LState) int {
 	t := CheckTable(l, 1)
 	mt := l.Get(2)
 	if _, ok := mt.(*lua.LTable); !ok && (mt != lua.LNil || l.GetTop() < 2) {
-		TypeError(l, 2, "nil or table")
+		ArgError(l, 2, "nil or table expected")
 	}
 	if old, ok := t.Metatable.(*lua.LTable); ok && old.RawGetString("__metatable") != lua.LNil {
 		Errorf(l, "cannot change a protected metatable")

@@ -19,7 +19,7 @@ func coCreate(l *lua.LState) int {
 func checkCoroutine(l *lua.LState) *Thread {
 	co, ok := l.Get(1).(*lua.LState)
 	if !ok {
-		TypeError(l, 1, "coroutine")
+		ArgError(l, 1, "coroutine expected")
 	}
 	return ThreadOf(co)
 }

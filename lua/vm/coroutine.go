@@ -23,7 +23,8 @@ type coroutine struct {
 	resumer *Thread // who waits for it
 	values  []lua.LValue
 	err     *Error
-	back    bool // control went back to the resumer
+	trace   string // where it failed
+	back    bool   // control went back to the resumer
 	killed  bool
 	root    *Thread // the main thread whose children list it is in, at slot
 	slot    int
@@ -87,10 +88,9 @@ func (c *Thread) body() {
 		c.L.Push(v)
 	}
 	n := len(co.values)
-	if co.light {
-		co.err = c.Call(n, lua.MultRet)
-	} else {
-		co.err = c.vm.PCall(c.L, n, lua.MultRet, nil)
+	co.err = c.Call(n, lua.MultRet)
+	if co.err != nil {
+		co.trace = co.err.Traceback
 	}
 	co.values = co.values[:0]
 	if co.err == nil {

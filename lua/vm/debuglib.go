@@ -40,6 +40,9 @@ func debugTraceback(l *lua.LState) int {
 		def = 0
 	}
 	trace := Traceback(t, OptInt(l, 2+shift, def))
+	if co := ThreadOf(t).co; co != nil && co.trace != "" {
+		trace = co.trace
+	}
 	if ok {
 		trace = text + "\n" + trace
 	}
@@ -276,7 +279,7 @@ func (v *VM) debugGetMetatable(l *lua.LState) int {
 func debugSetMetatable(l *lua.LState) int {
 	value, mt := CheckAny(l, 1), l.Get(2)
 	if _, ok := mt.(*lua.LTable); !ok && mt != lua.LNil {
-		TypeError(l, 2, "nil or table")
+		ArgError(l, 2, "nil or table expected")
 	}
 	l.SetMetatable(value, mt)
 	l.SetTop(1)

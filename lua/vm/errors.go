@@ -170,11 +170,16 @@ func translate(l *lua.LState, msg string) string {
 	if f != nil && f.Fn.IsG {
 		pos = where(l, 1)
 	}
+	if f != nil && f.Fn.IsG && text == badCallText {
+		pos = "" // pcall and its kind
+	}
 	if t, ok := translateText(l, f, text); ok {
 		return pos + t
 	}
 	return pos + text
 }
+
+const badCallText = "attempt to call a non-function object"
 
 // fixedTexts are messages without operands.
 var fixedTexts = map[string]string{
@@ -207,7 +212,7 @@ func translateText(l *lua.LState, f *frame, text string) (string, bool) {
 	switch text {
 	case "__len undefined":
 		return badOperand(l, f, "get length of"), true
-	case "attempt to call a non-function object":
+	case badCallText:
 		return badCall(l, f), true
 	}
 	return badArgument(f, text)

@@ -185,3 +185,36 @@ func (v *VM) traversed(t *lua.LTable) bool {
 	}
 	return false
 }
+
+// next is the entry of t after key, nil at the end. gopher-lua's own goes back to the start for a key it does not know.
+func next(l *lua.LState, t *lua.LTable, key lua.LValue) (k, v lua.LValue) {
+	in := inside(t)
+	i := 0 // place in keys
+	if n, ok := arrayIndex(key); ok || key == lua.LNil {
+		for ; n < len(in.array); n++ {
+			if v := in.array[n]; v != lua.LNil {
+				return lua.LNumber(n + 1), v
+			}
+		}
+	} else if i, ok = in.k2i[key]; ok {
+		i++
+	} else {
+		Errorf(l, "invalid key to 'next'")
+	}
+	for ; i < len(in.keys); i++ {
+		k := in.keys[i]
+		if v := t.RawGetH(k); v != lua.LNil {
+			return k, v
+		}
+	}
+	return lua.LNil, lua.LNil
+}
+
+// arrayIndex tells keys of the array part, which may have been cut since, from others.
+func arrayIndex(key lua.LValue) (int, bool) {
+	n, ok := key.(lua.LNumber)
+	if !ok || n < 1 || n >= maxArrayIndex || n != lua.LNumber(int(n)) {
+		return 0, false
+	}
+	return int(n), true
+}

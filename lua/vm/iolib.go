@@ -103,7 +103,7 @@ func (lib *ioLib) open(l *lua.LState) int {
 	name, mode := CheckString(l, 1), OptString(l, 2, "r")
 	flags, ok := openMode(mode)
 	if !ok {
-		ArgError(l, 2, "invalid mode")
+		return pushResult(l, syscall.EINVAL, name)
 	}
 	f, err := os.OpenFile(name, flags, 0o666)
 	if err != nil {
@@ -325,7 +325,7 @@ func (lib *ioLib) lines(l *lua.LState) int {
 	name := CheckString(l, 1)
 	f, err := os.Open(name)
 	if err != nil {
-		Errorf(l, "%s", name+": "+errnoText(err))
+		ArgError(l, 1, name+": "+errnoText(err))
 	}
 	return pushLines(l, &file{f: f}, 2, true)
 }

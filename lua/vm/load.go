@@ -108,7 +108,9 @@ func pieces(l *lua.LState) (string, error) {
 	var b strings.Builder
 	for {
 		l.Push(l.Get(1))
-		l.Call(0, 1)
+		if err := ThreadOf(l).vm.PCall(l, 0, 1, nil); err != nil {
+			return "", err
+		}
 		piece := l.Get(-1)
 		l.Pop(1)
 		if piece == lua.LNil {
@@ -122,6 +124,7 @@ func pieces(l *lua.LState) (string, error) {
 			return b.String(), nil
 		}
 		b.WriteString(s)
+		ThreadOf(l).vm.checkSize(l, b.Len())
 	}
 }
 

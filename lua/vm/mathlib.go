@@ -17,7 +17,7 @@ var mathOne = map[string]func(float64) float64{
 }
 
 // mathTwo are the functions of two numbers.
-var mathTwo = map[string]func(a, b float64) float64{"atan2": math.Atan2, "fmod": math.Mod, "mod": math.Mod, "pow": math.Pow}
+var mathTwo = map[string]func(a, b float64) float64{"atan2": math.Atan2, "fmod": math.Mod, "pow": math.Pow}
 
 func (v *VM) openMath() {
 	v.random = rand.New(rand.NewPCG(0, 0))
@@ -104,13 +104,8 @@ func (v *VM) mathRandom(l *lua.LState) int {
 		return 1
 	}
 	low, high := 1.0, math.Floor(CheckNumber(l, 1))
-	arg := 1
 	if l.GetTop() > 1 {
 		low, high = high, math.Floor(CheckNumber(l, 2))
-		arg = 2
-	}
-	if low > high {
-		ArgError(l, arg, "interval is empty")
 	}
 	l.Push(lua.LNumber(math.Floor(r*(high-low+1)) + low))
 	return 1

@@ -2,7 +2,9 @@ package vm
 
 import (
 	"math"
+	"math/bits"
 	"strconv"
+	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -23,12 +25,47 @@ func AppendNumber(b []byte, n float64) []byte {
 	case math.IsInf(n, -1):
 		return append(b, "-inf"...)
 	case math.IsNaN(n):
-		if math.Signbit(n) {
-			return append(b, "-nan"...)
-		}
 		return append(b, "nan"...)
 	}
-	return strconv.AppendFloat(b, n, 'g', 14, 64)
+	return appendRounded(b, n, 'g', 14)
+}
+
+// appendRounded formats a finite number as strconv does, but rounds exact ties away from zero, as LuaJIT's own
+// formatting does where C libraries and Go round to even.
+func appendRounded(b []byte, n float64, verb byte, prec int) []byte {
+	if isTie(n, verb, prec) {
+		n = math.Nextafter(n, math.Copysign(math.Inf(1), n))
+	}
+	return strconv.AppendFloat(b, n, verb, prec, 64)
+}
+
+// isTie tells whether n is exactly half-way between two numbers of the given precision.
+func isTie(n float64, verb byte, prec int) bool {
+	// n is an odd number times a power of two; with many fractional bits its decimal digits go far beyond any precision.
+	const farthest = 40
+	frac, exp := math.Frexp(n)
+	mantissa := uint64(math.Abs(frac) * (1 << 53))
+	fraction := 53 - exp - bits.TrailingZeros64(mantissa)
+	if n == 0 || fraction > farthest {
+		return false
+	}
+	digits := prec // significant digits kept
+	sci := strconv.FormatFloat(math.Abs(n), 'e', 60, 64)
+	mant, e, _ := strings.Cut(sci, "e")
+	switch verb {
+	case 'e':
+		digits++
+	case 'f':
+		x, err := strconv.Atoi(e)
+		if digits += x + 1; err != nil || digits < 0 {
+			return false
+		}
+	}
+	mant = mant[:1] + mant[2:]
+	if digits >= len(mant) {
+		return false
+	}
+	return mant[digits] == '5' && strings.Trim(mant[digits+1:], "0") == ""
 }
 
 // FormatNumber is AppendNumber as a string.

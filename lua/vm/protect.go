@@ -121,10 +121,8 @@ func (v *VM) basePCall(l *lua.LState) int {
 
 // baseXPCall is xpcall, with arguments for the function as in LuaJIT.
 func (v *VM) baseXPCall(l *lua.LState) int {
-	handler := l.Get(2)
-	if l.GetTop() < 2 {
-		TypeError(l, 2, "function")
-	}
+	CheckAny(l, 1)
+	handler := CheckAny(l, 2)
 	f := l.Get(1)
 	l.Replace(2, f)
 	err := v.PCall(l, l.GetTop()-2, lua.MultRet, func(l *lua.LState, value lua.LValue) lua.LValue {

@@ -88,7 +88,7 @@ func (v *VM) format(l *lua.LState, format string, arg int) []byte {
 		}
 		f, n := parseSpec(format[i:])
 		if n == 0 {
-			badFormat(l, format[i-1:])
+			badFormat(l, format[i-1:i+stopped(format[i:])])
 		}
 		arg++
 		b = v.convert(l, b, &f, arg, format[i-1:i+n])
@@ -100,9 +100,24 @@ func (v *VM) format(l *lua.LState, format string, arg int) []byte {
 	return b
 }
 
+// stopped is the size of a malformed conversion up to the digit too much.
+func stopped(s string) int {
+	digits := 0
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c-'0' < 10 && (c != '0' || digits > 0):
+			if digits++; digits > 2 {
+				return i + 1
+			}
+		default:
+			digits = 0
+		}
+	}
+	return len(s)
+}
+
 func badFormat(l *lua.LState, spec string) {
-	const shown = 16
-	Errorf(l, "%s", "invalid option '"+spec[:min(len(spec), shown)]+"' to 'format'")
+	Errorf(l, "%s", "invalid option '"+spec+"' to 'format'")
 }
 
 // convert appends one value.
@@ -110,11 +125,7 @@ func (v *VM) convert(l *lua.LState, b []byte, f *formatSpec, arg int, spec strin
 	switch f.verb {
 	case 'd', 'i', 'u', 'x', 'X', 'o', 'c', 'e', 'E', 'f', 'F', 'g', 'G', 'a', 'A', 'q', 's', 'p':
 		if arg > l.GetTop() {
-			switch f.verb {
-			case 's', 'q', 'p':
-				ArgError(l, arg, "no value")
-			}
-			TypeError(l, arg, "number")
+			ArgError(l, arg, "value expected")
 		}
 	default:
 		badFormat(l, spec)
@@ -246,7 +257,7 @@ func (f *formatSpec) appendFloat(b []byte, n float64) []byte {
 	case math.IsInf(n, 0):
 		s = "inf"
 	case n != n:
-		s = "nan"
+		s, neg = "nan", false
 	default:
 		s = f.floatDigits(math.Abs(n))
 	}
@@ -269,7 +280,7 @@ func (f *formatSpec) floatDigits(n float64) string {
 	if verb == 'g' && prec == 0 {
 		prec = 1
 	}
-	s := strconv.FormatFloat(n, verb, prec, 64)
+	s := string(appendRounded(nil, n, verb, prec))
 	if f.sharp && !strings.ContainsAny(s, ".") {
 		if mantissa, exp, ok := strings.Cut(s, "e"); ok {
 			return mantissa + ".e" + exp

@@ -152,7 +152,7 @@ func (v *VM) strGsub(l *lua.LState) int {
 	src, pat := CheckString(l, 1), CheckString(l, 2)
 	repl := l.Get(3)
 	if _, ok := ToString(repl); !ok && repl.Type() != lua.LTFunction && repl.Type() != lua.LTTable {
-		TypeError(l, 3, "string/function/table")
+		ArgError(l, 3, "string/function/table expected")
 	}
 	limit := OptInt(l, 4, len(src)+1)
 	defer patternError(l)

@@ -123,7 +123,7 @@ func (t *Thread) Run(proto *lua.FunctionProto, nargs, nret int) *Error {
 func (t *Thread) Call(nargs, nret int) *Error {
 	var trace string
 	err := t.vm.PCall(t.L, nargs, nret, func(l *lua.LState, value lua.LValue) lua.LValue {
-		trace = Traceback(l, 1)
+		trace = Traceback(l, 0)
 		return value
 	})
 	if err != nil {

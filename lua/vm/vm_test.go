@@ -42,7 +42,7 @@ func cases(t *testing.T, table [][2]string) {
 func TestBase(t *testing.T) {
 	cases(t, [][2]string{
 		{`return 1 .. "", 1/3 .. "", 1e15 .. "", 2^53 .. "", -0 .. ""`, "1,0.33333333333333,1e+15,9.007199254741e+15,-0"},
-		{`return tostring(1e14), tostring(123456789012345), tostring(1/0), tostring(-1/0)`, "1e+14,1.2345678901234e+14,inf,-inf"},
+		{`return tostring(1e14), tostring(123456789012345), tostring(1/0), tostring(-1/0)`, "1e+14,1.2345678901235e+14,inf,-inf"},
 		{`return tonumber("0x10"), tonumber(" 10 "), tonumber("1e1"), tonumber("z", 36), tonumber("8", 8), tonumber("")`, "16,10,10,35,nil,nil"},
 		{`return pcall(error, {1}) , select("#", pcall(error))`, "false,2"},
 		{`return pcall(error, "m")`, "false,m"},
@@ -79,8 +79,8 @@ func TestBase(t *testing.T) {
 		{`x = 1 return rawget(_G, "x"), getfenv().x`, "1,1"},
 		{`return x`, "nil"},
 		{`return load("return 1 +", "=c")`, "nil,c:1: unexpected symbol near '<eof>'"},
-		{`return load(function() end)`, ""},
-	}[:38])
+		{`return type(load(function() end))`, "function"},
+	})
 }
 
 func TestCoroutines(t *testing.T) {

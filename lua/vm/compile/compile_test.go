@@ -111,7 +111,7 @@ func TestErrors(t *testing.T) {
 		{"function f() return ... end", "t:1: cannot use '...' outside a vararg function near '...'"},
 		{"x = 'abc", "t:1: unfinished string near '<eof>'"},
 		{"x = 'abc\n'", "t:1: unfinished string near ''abc'"},
-		{`x = "a\q"`, `t:1: invalid escape sequence near '"a\'`},
+		{`x = "a\q"`, `t:1: invalid escape sequence near '"a'`},
 		{"x = 3x", "t:1: malformed number near '3x'"},
 		{"x = [=a", "t:1: invalid long string delimiter near '[='"},
 		{"x = [[a", "t:1: unfinished long string near '<eof>'"},

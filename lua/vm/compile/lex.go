@@ -87,8 +87,9 @@ type lexer struct {
 	ahead    lexeme
 	hasAhead bool
 
-	line     int // line of the scanner
-	lastLine int // line where the token before tok ended
+	quote    string // what the string being read began with
+	line     int    // line of the scanner
+	lastLine int    // line where the token before tok ended
 }
 
 func (l *lexer) init(src, chunk string) {

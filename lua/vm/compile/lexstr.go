@@ -13,6 +13,7 @@ var simpleEscapes = map[byte]byte{
 // scanString reads a quoted string at the current position.
 func (l *lexer) scanString(t *lexeme, quote byte) {
 	begin := l.pos
+	l.quote = string(rune(quote))
 	l.pos++
 	var buf strings.Builder
 	start := l.pos
@@ -34,7 +35,7 @@ func (l *lexer) scanString(t *lexeme, quote byte) {
 			l.failNear(l.src[begin:l.pos], "unfinished string")
 		case '\\':
 			buf.WriteString(l.src[start:l.pos])
-			l.escape(&buf, begin)
+			l.escape(&buf)
 			start = l.pos
 		default:
 			l.pos++
@@ -42,8 +43,8 @@ func (l *lexer) scanString(t *lexeme, quote byte) {
 	}
 }
 
-// escape reads one escape sequence; begin is where its string starts, for messages.
-func (l *lexer) escape(buf *strings.Builder, begin int) {
+// escape reads one escape sequence.
+func (l *lexer) escape(buf *strings.Builder) {
 	l.pos++
 	if l.pos >= len(l.src) {
 		l.failNear("<eof>", "unfinished string")
@@ -62,7 +63,7 @@ func (l *lexer) escape(buf *strings.Builder, begin int) {
 		buf.WriteByte(hexValue(l.src[l.pos+1])<<4 | hexValue(l.src[l.pos+2]))
 		l.pos += 3
 	case c == 'u':
-		l.unicodeEscape(buf, begin)
+		l.unicodeEscape(buf)
 	case c == 'z':
 		l.pos++
 		for l.pos < len(l.src) && IsSpace(l.src[l.pos]) {
@@ -79,19 +80,19 @@ func (l *lexer) escape(buf *strings.Builder, begin int) {
 			l.pos++
 		}
 		if n > 255 {
-			l.badEscape(begin)
+			l.badEscape(buf)
 		}
 		buf.WriteByte(byte(n))
 	default:
-		l.badEscape(begin)
+		l.badEscape(buf)
 	}
 }
 
 // unicodeEscape reads \u{XXX}: any code point up to 10FFFF but surrogates, as UTF-8.
-func (l *lexer) unicodeEscape(buf *strings.Builder, begin int) {
+func (l *lexer) unicodeEscape(buf *strings.Builder) {
 	l.pos++
 	if l.byteAt(0) != '{' {
-		l.badEscape(begin)
+		l.badEscape(buf)
 	}
 	l.pos++
 	r := rune(0)
@@ -102,20 +103,21 @@ func (l *lexer) unicodeEscape(buf *strings.Builder, begin int) {
 			break
 		}
 		if !isHex(c) {
-			l.badEscape(begin)
+			l.badEscape(buf)
 		}
 		if r = r<<4 | rune(hexValue(c)); r > utf8.MaxRune {
-			l.badEscape(begin)
+			l.badEscape(buf)
 		}
 	}
 	if !utf8.ValidRune(r) {
-		l.badEscape(begin)
+		l.badEscape(buf)
 	}
 	buf.WriteRune(r)
 }
 
-func (l *lexer) badEscape(begin int) {
-	l.failNear(l.src[begin:min(l.pos, len(l.src))], "invalid escape sequence")
+// badEscape names the string up to its bad escape. buf holds what was read of it.
+func (l *lexer) badEscape(buf *strings.Builder) {
+	l.failNear(l.quote+buf.String(), "invalid escape sequence")
 }
 
 func hexValue(c byte) byte {

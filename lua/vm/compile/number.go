@@ -38,6 +38,9 @@ func scanUnsigned(s string) (float64, bool) {
 	if len(s) > 1 && s[0] == '0' && s[1]|0x20 == 'x' {
 		return scanHex(s[2:])
 	}
+	if len(s) > 1 && s[0] == '0' && s[1]|0x20 == 'b' {
+		return scanBinary(s[2:])
+	}
 	switch s[0] {
 	case 'i', 'I', 'n', 'N':
 		switch strings.ToLower(s) {
@@ -75,6 +78,18 @@ func scanDecimal(s string) (float64, bool) {
 		return 0, false
 	}
 	return n, true
+}
+
+// scanBinary reads the digits after 0b, an extension of LuaJIT.
+func scanBinary(s string) (float64, bool) {
+	n := 0.0
+	for i := 0; i < len(s); i++ {
+		if s[i] != '0' && s[i] != '1' {
+			return 0, false
+		}
+		n = n*2 + float64(s[i]-'0')
+	}
+	return n, s != ""
 }
 
 // scanHex reads the digits after 0x: a fraction and a binary exponent may follow. Digits beyond 53 bits are rounded by
