@@ -111,8 +111,9 @@ func (r *Request) EnterScope(sc *conf.Scope) {
 // updateLocation takes over what the location in effect decides for the
 // request: nginx's ngx_http_update_location_config.
 func (r *Request) updateLocation() {
-	if r.Method&r.Core.LimitExcept != 0 {
-		r.SetScope(r.Core.LimitExceptScope)
+	// A method without a bit of its own cannot be excepted.
+	if l := r.Core; l.LimitExcept != 0 && (r.Method == 0 || r.Method&l.LimitExcept != 0) {
+		r.SetScope(l.LimitExceptScope)
 	}
 	r.updateLog()
 	if r.KeepAlive && !r.mayKeepAlive() {

@@ -2,8 +2,6 @@ package http
 
 import (
 	"testing"
-
-	"moongate/conf"
 )
 
 var typesComplaints = []says{
@@ -12,6 +10,8 @@ var typesComplaints = []says{
 	{`types { a a; } types { b a; }`, `warn duplicate extension "a", content type: "b", previous content type: "a"`, ""},
 	{`types { a { } }`, `unexpected "{"`, ""},
 	{`types { include a b; }`, `invalid number of arguments in "include" directive`, ""},
+	{`some_types a/b A/B; some_types * c/d; some_types a/b;`, `warn duplicate MIME type "a/b"`, "with some_types"},
+	{`some_types text/html;`, `warn duplicate MIME type "text/html"`, "with some_types"},
 	{`types x { }`, `invalid number of arguments in "types" directive`, ""},
 }
 
@@ -43,31 +43,14 @@ func TestContentType(t *testing.T) {
 
 // TestTypeSet is what gzip_types and its like do.
 func TestTypeSet(t *testing.T) {
-	type c struct{ types conf.Opt[*TypeSet] }
-	slot := &conf.Slot[c]{Level: conf.LevelLocation}
-	mod := &conf.Module{Name: "t", Family: conf.HTTP, Slots: []conf.AnySlot{slot}, Directives: []conf.Directive{
-		TypesDirective(slot, "some_types", conf.HTTPAny, func(c *c) *conf.Opt[*TypeSet] { return &c.types }, "text/html", "text/html", "text/css"),
-	}}
-	reg := conf.NewRegistry(mod)
-	read := func(outer *conf.Scope, lines ...[]string) (*TypeSet, *conf.Scope) {
-		sc := reg.NewScope(conf.HTTP, nil, conf.LevelLocation)
-		for _, args := range lines {
-			d := slot.Of(sc)
-			if !d.types.Set {
-				d.types.Put(&TypeSet{types: map[string]bool{"text/html": true}})
-			}
-			d.types.V.add(&conf.Conf{Args: args, Cycle: &conf.Cycle{Log: func(conf.LogLevel, string) {}}})
-		}
-		if err := reg.Merge(&conf.Conf{}, conf.LevelLocation, outer, sc); err != nil {
-			t.Fatal(err)
-		}
-		return slot.Of(sc).types.V, sc
+	r := testRequest(t, mustLoad(t, `server { listen 80;
+		location /some { some_types text/Plain; some_types a/b text/html; location /some/inherited { } }
+		location /all { some_types *; } }`))
+	set := func(uri string) *TypeSet {
+		route(r, uri)
+		return testSlot.Of(r.Scope).types.V
 	}
-	none := reg.NewScope(conf.HTTP, nil, conf.LevelLocation)
-	def, _ := read(none)
-	some, scope := read(none, []string{"text/Plain"}, []string{"a/b", "text/html"})
-	all, _ := read(none, []string{"*"})
-	inherited, _ := read(scope)
+	def, some, inherited, all := set("/"), set("/some"), set("/some/inherited"), set("/all")
 	for _, test := range []struct {
 		set  *TypeSet
 		typ  string
