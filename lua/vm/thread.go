@@ -69,7 +69,7 @@ func (v *VM) GetThread() *Thread {
 		v.free = v.free[:n-1]
 		return t
 	}
-	l, _ := v.L.NewThread()
+	l, _ := v.threadParent.NewThread()
 	t := v.adopt(l)
 	t.newEnv()
 	return t

@@ -68,8 +68,9 @@ type VM struct {
 	sources map[string]string // "@file" by short chunk name
 	natives map[string]lua.LGFunction
 
-	free     []*Thread
-	coParent *lua.LState // carries the options of coroutine states
+	free         []*Thread
+	threadParent *lua.LState // carries the options of request threads
+	coParent     *lua.LState // carries the options of coroutine states
 
 	deleting  [traversalHistory]*lua.LTable // tables whose traversal began last: their keys may not be forgotten
 	deletingN int
@@ -96,11 +97,14 @@ func New(opts Options) *VM {
 		RegistryGrowStep: registerStep, MinimizeStackMemory: true, SkipOpenLibs: true,
 	})
 	v.globals = v.L.G.Global
-	v.main = v.adopt(v.L)
-	v.L.G.MainThread, v.L.G.CurrentThread = v.L, v.L // gopher-lua would take the first thread that makes a call
+	// Threads are made from states that have no Thread themselves: children of a state with a context would run in
+	// gopher-lua's slower loop.
+	v.threadParent, _ = v.L.NewThread()
 	v.coParent, _ = v.L.NewThread()
 	v.coParent.Options.CallStackSize = coroutineDepth
 	v.coParent.Options.RegistrySize = 128
+	v.main = v.adopt(v.L)
+	v.L.G.MainThread, v.L.G.CurrentThread = v.L, v.L // gopher-lua would take the first thread that makes a call
 	v.envMeta = v.L.NewTable()
 	v.envMeta.RawSetString("__index", v.globals)
 	v.intrinsics = compile.Intrinsics{
