@@ -102,8 +102,11 @@ func (r *Request) readBody(b *Body, lc *LocConf) Verdict {
 // spill appends to the temporary file, which it makes first if need be.
 func (b *Body) spill(r *Request, lc *LocConf, p []byte) Verdict {
 	if b.File == nil {
-		keep := [...]TempKeep{BodyFileOff: TempAnonymous, BodyFileOn: TempKept, BodyFileClean: TempClean}
-		f, err := lc.ClientBodyTempPath.V.Create(keep[lc.ClientBodyInFileOnly.V])
+		keep := [...]TempKeep{BodyFileOff: TempAnonymous, BodyFileOn: TempKept, BodyFileClean: TempClean}[lc.ClientBodyInFileOnly.V]
+		if keep == TempAnonymous && r.PersistentBody {
+			keep = TempClean
+		}
+		f, err := lc.ClientBodyTempPath.V.Create(keep)
 		if err != nil {
 			r.Logf(log.Crit, err, "%s", err)
 			return StatusInternalServerError

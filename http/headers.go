@@ -138,7 +138,8 @@ type HeadersOut struct {
 	ContentOffset int64
 	// LastModified in Unix seconds, -1 for none.
 	LastModified int64
-	// Location is the redirect target; sent absolute if so configured.
+	// RawLocation: Location is sent as it is, whatever absolute_redirect says.
+	RawLocation bool
 	List     []Header
 	Trailers []Header
 }

@@ -23,8 +23,8 @@ func (r *Request) SendHeader() Verdict {
 	}
 	for _, m := range r.mainConf().Options.HeaderFilters {
 		r.filter = m
-		if v := m.Header(r); v != OK {
-			return v
+		if v := m.Header(r); v != OK || r.HeaderSent {
+			return v // HeaderSent: the filter took the header
 		}
 	}
 	return r.sendFiltered()

@@ -119,6 +119,7 @@ type Request struct {
 	LingeringClose bool // unread body bytes may be on their way
 	BodyDiscarded  bool // the rest of the request body is of no interest
 	LimitRateSet   bool // LimitRate was decided
+	PersistentBody bool // a temporary file with the request body has a name while the request lasts
 	// LimitRateAfterSet: LimitRateAfter was decided.
 	LimitRateAfterSet bool
 	GzipTested        bool // GzipAllowed was computed

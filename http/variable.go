@@ -173,6 +173,12 @@ func (v *Variable) Assign(r *Request, val Value) {
 	r.vars[v.index] = cached{Value: val, known: true}
 }
 
+// Indexed reports whether v has a place in the requests' caches.
+func (r *Request) Indexed(v *Variable) bool {
+	list := r.mainConf().vars.indexed
+	return v.index < len(list) && list[v.index] == v
+}
+
 // Forget drops the cached value.
 func (v *Variable) Forget(r *Request) { r.vars[v.index] = cached{} }
 

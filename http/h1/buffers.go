@@ -13,7 +13,7 @@ func (h *conn) grow(s *http.ServerConf, start int) bool {
 	}
 	next := h.pool.buffer(b.Size)
 	h.wr = copy(next, h.in[start:h.wr])
-	h.large = append(h.large, h.in)
+	h.large, h.marks = append(h.large, h.in), append(h.marks, start)
 	h.in = next
 	h.rd = 0
 	return true

@@ -29,6 +29,10 @@ type conn struct {
 	rd, wr int
 	// large are the request's filled buffers, which its strings live in.
 	large [][]byte
+	// marks are how much of each of them the header filled; it ends at headEnd
+	// in the buffer after them.
+	marks   []int
+	headEnd int
 
 	// out is what waits to be sent: a header, small pieces of bodies.
 	out  []byte
@@ -79,7 +83,7 @@ func (p *pool) put(h *conn) {
 		return
 	}
 	clear(h.iov)
-	*h = conn{pool: p, in: h.in, out: h.out[:0], iov: h.iov[:0], scratch: h.scratch[:0]}
+	*h = conn{pool: p, in: h.in, marks: h.marks[:0], out: h.out[:0], iov: h.iov[:0], scratch: h.scratch[:0]}
 	p.conns = append(p.conns, h)
 }
 

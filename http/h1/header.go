@@ -124,7 +124,7 @@ func (h *conn) appendFixed(b []byte, r *http.Request) []byte {
 // appendLocation sends Location in absolute form if so configured.
 func (h *conn) appendLocation(b []byte, r *http.Request) []byte {
 	f := r.Out.Find("Location")
-	if f == nil || f.AsIs || f.Value == "" || f.Value[0] != '/' || !r.Core.AbsoluteRedirect.V {
+	if f == nil || f.AsIs || f.Value == "" || f.Value[0] != '/' || r.Out.RawLocation || !r.Core.AbsoluteRedirect.V {
 		return b
 	}
 	f.Off = true

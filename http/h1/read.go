@@ -20,6 +20,7 @@ func (h *conn) readRequest(r *http.Request) http.Verdict {
 	c.Action = "reading client request line"
 	r.EnterDefaultServer()
 	h.line = wire.RequestLine{}
+	h.marks, h.headEnd = h.marks[:0], 0
 	for {
 		done, err := h.line.Parse(h.in[:h.wr])
 		if err != nil {
@@ -161,6 +162,7 @@ func (h *conn) readHeader(r *http.Request) http.Verdict {
 		r.RequestLength += int64(h.header.Len() - h.rd)
 		h.rd = h.header.Len()
 		if outcome == wire.HeaderEnd {
+			h.headEnd = h.rd
 			return checkHeader(r)
 		}
 		if v := h.field(r); v != http.OK {
