@@ -1,6 +1,8 @@
 package http
 
 import (
+	"net/netip"
+
 	"moongate/core/event"
 	"moongate/core/log"
 	"moongate/core/process"
@@ -81,6 +83,8 @@ type ProxyHeader struct {
 
 // PeerAddr is the client's address in the forms that variables print.
 type PeerAddr struct {
+	// Addr is the zero Addr on unix domain sockets.
+	Addr netip.Addr
 	// Text is the address without the port ("127.0.0.1", "::1", "unix:").
 	Text string
 	Port uint16

@@ -2,6 +2,7 @@ package http
 
 import (
 	"encoding/base64"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -51,7 +52,12 @@ func (c *Conn) setPeer() {
 		c.Peer = PeerAddr{Text: "unix:", Bytes: "unix:"}
 		return
 	}
-	c.Peer = PeerAddr{Text: a.Addr().String(), Port: a.Port(), Bytes: string(a.Addr().AsSlice())}
+	c.Peer = NewPeer(a.AddrPort)
+}
+
+// NewPeer is the PeerAddr of an IP address.
+func NewPeer(a netip.AddrPort) PeerAddr {
+	return PeerAddr{Addr: a.Addr(), Text: a.Addr().String(), Port: a.Port(), Bytes: string(a.Addr().AsSlice())}
 }
 
 // ParseBasicAuth reads the credentials of an Authorization header into In.User
