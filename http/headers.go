@@ -140,8 +140,8 @@ type HeadersOut struct {
 	LastModified int64
 	// RawLocation: Location is sent as it is, whatever absolute_redirect says.
 	RawLocation bool
-	List     []Header
-	Trailers []Header
+	List        []Header
+	Trailers    []Header
 }
 
 // Find returns the first field with a name that is to be sent; nil if none.
