@@ -255,14 +255,14 @@ func (r *Request) Respond(status Verdict, contentType, text string) Verdict {
 
 // StatusText returns "404 Not Found" and the like, "" for unknown codes.
 func StatusText(code int) string {
-	if t, ok := statusLines[code]; ok {
-		return t
+	if uint(code) < uint(len(statusLines)) {
+		return statusLines[code]
 	}
 	return ""
 }
 
 // statusLines are the reasons that nginx sends.
-var statusLines = map[int]string{
+var statusLines = [...]string{
 	100: "100 Continue", 101: "101 Switching Protocols", 103: "103 Early Hints",
 	200: "200 OK", 201: "201 Created", 202: "202 Accepted", 204: "204 No Content", 206: "206 Partial Content",
 	301: "301 Moved Permanently", 302: "302 Moved Temporarily", 303: "303 See Other", 304: "304 Not Modified",
