@@ -10,6 +10,10 @@ import (
 	"moongate/core/process"
 	"moongate/http"
 	"moongate/http/h1"
+	"moongate/http/modules/addition"
+	"moongate/http/modules/autoindex"
+	"moongate/http/modules/charset"
+	"moongate/http/modules/emptygif"
 	"moongate/http/modules/gunzip"
 	"moongate/http/modules/gzip"
 	"moongate/http/modules/gzipstatic"
@@ -17,10 +21,15 @@ import (
 	"moongate/http/modules/index"
 	httplog "moongate/http/modules/log"
 	"moongate/http/modules/notmodified"
+	"moongate/http/modules/randomindex"
 	"moongate/http/modules/rangefilter"
 	"moongate/http/modules/rewrite"
+	"moongate/http/modules/slice"
 	"moongate/http/modules/static"
+	"moongate/http/modules/stubstatus"
+	"moongate/http/modules/sub"
 	"moongate/http/modules/tryfiles"
+	"moongate/http/modules/userid"
 )
 
 // httpOptions lists the HTTP modules. Within a phase, handlers run in the
@@ -37,28 +46,48 @@ var httpOptions = &http.Options{
 	Modules: []*http.Module{
 		rewrite.Module,
 		tryfiles.Module,
+		randomindex.Module,
 		index.Module,
+		autoindex.Module,
 		gzipstatic.Module,
 		static.Module,
+		slice.Module,
 		notmodified.Module,
 		rangefilter.Body,
 		headers.Module,
+		userid.Module,
 		gunzip.Module,
+		addition.Module,
+		sub.Module,
+		charset.Module,
 		gzip.Module,
 		rangefilter.Header,
+		slice.Last,
+		emptygif.Module,
+		stubstatus.Module,
 		httplog.Module,
 	},
 	HeaderFilters: []*http.Module{
+		slice.Module,
 		notmodified.Module,
 		headers.Module,
+		userid.Module,
 		gunzip.Module,
+		addition.Module,
+		sub.Module,
+		charset.Module,
 		gzip.Module,
 		rangefilter.Header,
+		slice.Last,
 	},
 	BodyFilters: []*http.Module{
+		slice.Module,
 		rangefilter.Body,
 		headers.Module,
 		gunzip.Module,
+		addition.Module,
+		sub.Module,
+		charset.Module,
 		http.Postpone,
 		gzip.Module,
 	},

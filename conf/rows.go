@@ -145,6 +145,7 @@ func (s *Slot[C]) Bitmask(name string, in Context, field func(*C) *Opt[int], def
 					return cf.Errorf(`invalid value "%s"`, arg)
 				case o.Set && o.V&bit != 0:
 					cf.Warnf(`duplicate value "%s"`, arg)
+					continue
 				}
 				o.Put(o.V | bit)
 			}

@@ -44,6 +44,10 @@ type MainConf struct {
 	regexes  *regexPool
 }
 
+// Scope returns the configuration of the http block itself, where the modules
+// keep what there is once.
+func (m *MainConf) Scope() *conf.Scope { return m.scope }
+
 func newMainConf() *MainConf {
 	return &MainConf{vars: variables{named: map[string]*Variable{}, byIndex: map[string]*Variable{}}}
 }
