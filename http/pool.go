@@ -1,5 +1,7 @@
 package http
 
+import "sync/atomic"
+
 // requestPool keeps the requests of a worker for reuse, so that a request on a
 // busy connection allocates nothing.
 type requestPool struct{ free []*Request }
@@ -40,12 +42,36 @@ func (c *Conn) NewRequest(s Stream) *Request {
 	r.Version = Version10 // until the request line says otherwise
 	r.Start = w.Loop.Now()
 	r.Log = c.Log
+	r.count(stateReading)
 	return r
+}
+
+// countedState is what stub_status counts a request as.
+type countedState uint8
+
+const (
+	stateNone countedState = iota
+	stateReading
+	stateWriting
+)
+
+// count moves the request from one of stub_status's counters to another.
+func (r *Request) count(to countedState) {
+	s := r.Loop().Stats()
+	counters := [...]*atomic.Int64{stateReading: &s.Reading, stateWriting: &s.Writing}
+	if r.counted != stateNone {
+		counters[r.counted].Add(-1)
+	}
+	if to != stateNone {
+		counters[to].Add(1)
+	}
+	r.counted = to
 }
 
 // Free ends the request's life: cleanups run and its memory goes back.
 func (r *Request) Free() {
 	w := r.Conn.Worker
+	r.count(stateNone)
 	for i := len(r.cleanups) - 1; i >= 0; i-- {
 		r.cleanups[i]()
 	}

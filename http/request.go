@@ -157,6 +157,7 @@ type Request struct {
 	filter    *Module // whose header filter is running
 	cleanups  []func()
 	sub       subState
+	counted   countedState
 	watch     clientWatch
 	one       [1]Buf
 	three     [3]Buf

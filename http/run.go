@@ -6,6 +6,7 @@ import "moongate/http/wire"
 // response is sent and the log written when it returns. The protocol calls it
 // in the request's fiber and then decides about the connection.
 func (r *Request) Run() {
+	r.count(stateWriting)
 	switch {
 	case r.In.ConnectionClose:
 	case r.In.ConnectionKeepAlive:
