@@ -119,6 +119,21 @@ func (sr *Request) inherit(r *Request) {
 	sr.Start = r.Loop().Now()
 }
 
+// OwnVariables gives a subrequest that has not started variables of its own
+// instead of its parent's: a copy of their values, or none.
+func (sr *Request) OwnVariables(copied bool) {
+	n := len(sr.vars)
+	if cap(sr.ownVars) < n {
+		sr.ownVars = make([]cached, n)
+	}
+	sr.ownVars = sr.ownVars[:n]
+	clear(sr.ownVars)
+	if copied {
+		copy(sr.ownVars, sr.vars)
+	}
+	sr.vars = sr.ownVars
+}
+
 // runSub is the body of a subrequest's fiber.
 func (sr *Request) runSub() {
 	sr.drive(sr.runPhases())
