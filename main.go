@@ -30,6 +30,7 @@ import (
 	"moongate/http/modules/sub"
 	"moongate/http/modules/tryfiles"
 	"moongate/http/modules/userid"
+	"moongate/lua"
 )
 
 // httpOptions lists the HTTP modules. Within a phase, handlers run in the
@@ -66,10 +67,12 @@ var httpOptions = &http.Options{
 		emptygif.Module,
 		stubstatus.Module,
 		httplog.Module,
+		lua.Module,
 	},
 	HeaderFilters: []*http.Module{
 		slice.Module,
 		notmodified.Module,
+		lua.Module,
 		headers.Module,
 		userid.Module,
 		gunzip.Module,
@@ -83,6 +86,7 @@ var httpOptions = &http.Options{
 	BodyFilters: []*http.Module{
 		slice.Module,
 		rangefilter.Body,
+		lua.Module,
 		headers.Module,
 		gunzip.Module,
 		addition.Module,

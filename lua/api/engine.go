@@ -1,0 +1,147 @@
+package api
+
+import (
+	"fmt"
+
+	"moongate/core/event"
+	"moongate/core/log"
+	"moongate/core/process"
+	"moongate/http"
+	"moongate/lua/vm"
+)
+
+// Engine is the Lua side of a process: the VM of a worker and what its requests share. The master has one as well, for
+// init_by_lua.
+type Engine struct {
+	Cycle *process.Cycle
+	Main  *MainConf
+	VM    *vm.VM
+	// Worker and Loop are nil until the worker has started, and in the master.
+	Worker *http.Worker
+	Loop   *event.Loop
+	// Init runs init_by_lua in a VM of its own that a request got with lua_code_cache off. It may be nil.
+	Init func(c *Ctx) error
+
+	free     []*Ctx
+	captures map[*http.Request]*capture
+	sched    *scheduler
+	base     *Ctx // of the code that runs without request or timer
+}
+
+// NewEngine makes the VM of a process.
+func NewEngine(cycle *process.Cycle, m *MainConf) *Engine {
+	e := &Engine{Cycle: cycle, Main: m, captures: map[*http.Request]*capture{}}
+	e.sched = &scheduler{e: e, local: vm.NewLocalScheduler()}
+	e.VM = e.newVM(true)
+	e.base = &Ctx{Engine: e, VM: e.VM, Phase: Init}
+	vm.ThreadOf(e.VM.L).Data = e.base
+	return e
+}
+
+// Start puts the engine on the loop of a worker.
+func (e *Engine) Start(w *http.Worker) { e.Worker, e.Loop = w, w.Loop }
+
+// Base is the Ctx of code that runs for the process itself, in that phase.
+func (e *Engine) Base(p Phase) *Ctx {
+	e.base.Phase = p
+	return e.base
+}
+
+func (e *Engine) newVM(cache bool) *vm.VM {
+	prefix := e.Cycle.Conf.Prefix
+	v := vm.New(vm.Options{
+		PackagePath:  searchPath(e.Main.PackagePath.V, prefix),
+		PackageCPath: searchPath(e.Main.PackageCPath.V, prefix),
+		CodeCache:    cache,
+		Scheduler:    e.sched,
+		OnPanic: func(value any, stack []byte) {
+			e.Cycle.Log().Log(log.Alert, nil, "panic: %v\n%s", value, stack)
+		},
+	})
+	e.open(v)
+	return v
+}
+
+// privateVM makes the VM of one request. init_by_lua runs in it as in any other.
+func (e *Engine) privateVM(c *Ctx) *vm.VM {
+	v := e.newVM(false)
+	vm.ThreadOf(v.L).Data = c
+	if e.Init == nil {
+		return v
+	}
+	c.VM, c.Phase = v, Init
+	if err := e.Init(c); err != nil {
+		c.Logf(log.Error, "%s", err)
+		v.Close()
+		return nil
+	}
+	return v
+}
+
+// scheduler gives the coroutines of a VM fibers of the event loop. Before the loop runs, and on the loop itself, where
+// nothing can wait, coroutines take turns on their own.
+type scheduler struct {
+	e     *Engine
+	local vm.Scheduler
+}
+
+// task is a fiber as package vm sees it.
+type task struct{ f *event.Fiber }
+
+func (s *scheduler) fiber() *event.Fiber {
+	if s.e.Loop == nil {
+		return nil
+	}
+	return s.e.Loop.Current()
+}
+
+// GoNext implements vm.Scheduler.
+func (s *scheduler) GoNext(f func()) vm.Task {
+	if s.fiber() == nil {
+		return s.local.GoNext(f)
+	}
+	return task{s.e.Loop.GoNext(f)}
+}
+
+// Current implements vm.Scheduler.
+func (s *scheduler) Current() vm.Task {
+	if f := s.fiber(); f != nil {
+		return task{f}
+	}
+	return s.local.Current()
+}
+
+// errKilled ends the waits of light threads that nobody wants any more.
+var errKilled = fmt.Errorf("lua thread killed")
+
+// Park implements vm.Task.
+func (t task) Park() bool {
+	t.f.Park()
+	return t.f.Err() == nil
+}
+
+// ReadyNext implements vm.Task.
+func (t task) ReadyNext() { t.f.ReadyNext() }
+
+// Cancel implements vm.Task. What is in the middle of sending or of reading a body is let come to its end.
+func (t task) Cancel() {
+	if t.f.Data != busy {
+		t.f.Cancel(errKilled)
+	}
+}
+
+// busy marks a fiber that must not be cut short: the connection would not survive it.
+var busy any = new(int)
+
+// undisturbed runs f, which may wait, without being cut short by the end of the light thread it runs in.
+func (c *Ctx) undisturbed(f func() http.Verdict) http.Verdict {
+	fiber := c.Loop.Current()
+	if fiber == nil {
+		return f()
+	}
+	outer := fiber.Data
+	fiber.Data = busy
+	v := f()
+	fiber.Data = outer
+	return v
+}

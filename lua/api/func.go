@@ -1,0 +1,125 @@
+package api
+
+import (
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"moongate/lua/vm"
+)
+
+// Func is a function of the ngx table: one row.
+type Func struct {
+	// Name is the path from ngx on: "say", "req.get_method".
+	Name string
+	// In are the phases it may be called in.
+	In Phase
+	// Call is the function. Its arguments are on the stack, and so are the values it returns the number of.
+	Call func(c *Ctx, l *lua.LState) int
+}
+
+// families are all functions of the API, file by file.
+func families() [][]Func {
+	return [][]Func{
+		outputFuncs, controlFuncs, logFuncs, timeFuncs, escapeFuncs, digestFuncs, miscFuncs, requestFuncs, argsFuncs,
+		headerFuncs, bodyFuncs, subrequestFuncs,
+	}
+}
+
+// open makes the ngx table in a VM.
+func (e *Engine) open(v *vm.VM) {
+	ngx := v.L.NewTable()
+	v.Globals().RawSetString("ngx", ngx)
+	v.Loaded().RawSetString("ngx", ngx)
+	for _, family := range families() {
+		for i := range family {
+			f := &family[i]
+			t, name := place(v.L, ngx, f.Name)
+			t.RawSetString(name, v.L.NewFunction(f.function()))
+		}
+	}
+	openConstants(v, ngx)
+	openFields(v, ngx)
+	openConfig(v, ngx)
+	e.openTables(v, ngx)
+	v.Globals().RawSetString("print", v.L.NewFunction(printFunc.function()))
+}
+
+// place finds the table that a dotted name belongs into.
+func place(l *lua.LState, t *lua.LTable, path string) (*lua.LTable, string) {
+	for {
+		name, rest, ok := strings.Cut(path, ".")
+		if !ok {
+			return t, path
+		}
+		inner, ok := t.RawGetString(name).(*lua.LTable)
+		if !ok {
+			inner = l.NewTable()
+			t.RawSetString(name, inner)
+		}
+		t, path = inner, rest
+	}
+}
+
+// function is the row as Lua calls it.
+func (f *Func) function() lua.LGFunction {
+	in, call := f.In, f.Call
+	if in == anywhere {
+		return func(l *lua.LState) int { return call(ctxOf(l), l) }
+	}
+	return func(l *lua.LState) int {
+		t := vm.ThreadOf(l)
+		c := t.Data.(*Ctx)
+		if c.Phase&in == 0 {
+			disabled(c, l, in)
+		}
+		n := call(c, l)
+		t.Check()
+		return n
+	}
+}
+
+// disabled raises the error of a function that may not be called here.
+func disabled(c *Ctx, l *lua.LState, in Phase) {
+	switch {
+	case c.Phase == Init && in&InitWorker == 0:
+		vm.Errorf(l, "no request found")
+	case c.R == nil && in == requests:
+		vm.Errorf(l, "API disabled in the current context")
+	}
+	vm.Errorf(l, "API disabled in the context of %s", c.Phase.Context())
+}
+
+// Values that functions return often, boxed once.
+var (
+	one  lua.LValue = lua.LNumber(1)
+	zero lua.LValue = lua.LNumber(0)
+)
+
+// done returns 1, as functions that succeed do.
+func done(l *lua.LState) int {
+	l.Push(one)
+	return 1
+}
+
+// fail returns nil and a message.
+func fail(l *lua.LState, msg string) int {
+	l.Push(lua.LNil)
+	l.Push(lua.LString(msg))
+	return 2
+}
+
+// ret returns a value.
+func ret(l *lua.LState, v lua.LValue) int {
+	l.Push(v)
+	return 1
+}
+
+// retString returns a string that nothing will overwrite.
+func retString(l *lua.LState, s string) int { return ret(l, lua.LString(s)) }
+
+// isNull tells ngx.null.
+func isNull(v lua.LValue) bool {
+	u, ok := v.(*lua.LUserData)
+	return ok && u == vm.Null
+}

@@ -1,0 +1,381 @@
+package api
+
+import (
+	"strconv"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"moongate/core/buf"
+	"moongate/http"
+	"moongate/http/wire"
+	"moongate/lua/vm"
+)
+
+var headerFuncs = []Func{
+	{"resp.get_headers", requests, respGetHeaders},
+	{"resp.add_header", requests, respAddHeader},
+	{"req.get_headers", requests, reqGetHeaders},
+	{"req.set_header", requests, reqSetHeader},
+	{"req.clear_header", requests, func(c *Ctx, l *lua.LState) int {
+		c.setInput(headerName(l, 1, "clear_header"), nil)
+		return 0
+	}},
+	{"req.raw_header", requests, reqRawHeader},
+	{"req.http_version", requests, reqHTTPVersion},
+}
+
+// single are the response headers of which there is at most one, in lower case.
+var single = map[string]bool{
+	"server": true, "date": true, "content-encoding": true, "location": true, "refresh": true, "last-modified": true,
+	"content-range": true, "accept-ranges": true, "expires": true, "e-tag": true, "etag": true, "content-length": true,
+	"content-type": true,
+}
+
+// outputName is the name of a response header as a script writes it.
+func (c *Ctx) outputName(v lua.LValue, l *lua.LState) string {
+	name, ok := vm.ToString(v)
+	if !ok {
+		name = vm.ThreadOf(l).VM().Display(l, v)
+	}
+	if strings.IndexByte(name, '_') >= 0 && c.loc().TransformUnderscores.V {
+		name = strings.ReplaceAll(name, "_", "-")
+	}
+	return name
+}
+
+// headerGet reads ngx.header.name.
+func headerGet(l *lua.LState) int {
+	c := withRequest(l)
+	name := c.outputName(l.Get(2), l)
+	o := &c.R.Out
+	if !c.mimeSet && !c.R.HeaderSent {
+		c.setContentType()
+	}
+	switch {
+	case strings.EqualFold(name, "Content-Length") && o.ContentLength >= 0:
+		return ret(l, lua.LNumber(o.ContentLength))
+	case strings.EqualFold(name, "Content-Type") && o.ContentType != "":
+		return retString(l, strings.Clone(o.ContentType))
+	}
+	var found lua.LValue = lua.LNil
+	for i := range o.List {
+		f := &o.List[i]
+		if f.Off || !strings.EqualFold(f.Name, name) {
+			continue
+		}
+		v := lua.LString(strings.Clone(f.Value))
+		switch old := found.(type) {
+		case *lua.LNilType:
+			found = v
+		case *lua.LTable:
+			old.Append(v)
+		default:
+			list := l.NewTable()
+			list.Append(old)
+			list.Append(v)
+			found = list
+		}
+	}
+	return ret(l, found)
+}
+
+// headerSet assigns ngx.header.name: a string, a list of them, or nil.
+func headerSet(l *lua.LState) int {
+	c := withRequest(l)
+	if c.R.HeaderSent {
+		c.Logf(logError, "attempt to set ngx.header.HEADER after sending out response headers")
+		return 0
+	}
+	c.setOutput(l, c.outputName(l.Get(2), l), l.Get(3), true)
+	return 0
+}
+
+// respAddHeader is add_header of ngx.resp.
+func respAddHeader(c *Ctx, l *lua.LState) int {
+	v := l.Get(2)
+	if v == lua.LNil {
+		vm.Errorf(l, "invalid header value")
+	}
+	if t, ok := v.(*lua.LTable); ok && t.Len() == 0 {
+		vm.Errorf(l, "invalid header value")
+	}
+	if c.R.HeaderSent {
+		c.Logf(logError, "attempt to set ngx.header.HEADER after sending out response headers")
+		return 0
+	}
+	c.setOutput(l, c.outputName(l.Get(1), l), v, false)
+	return 0
+}
+
+// setOutput sets or adds a response header.
+func (c *Ctx) setOutput(l *lua.LState, name string, v lua.LValue, override bool) {
+	c.headersSet = true
+	name = c.R.Pool.Clone(escapes[7].escape(name))
+	t, ok := v.(*lua.LTable)
+	if !ok {
+		c.setOutputValue(name, c.headerValue(l, v), override)
+		return
+	}
+	n := t.Len()
+	if n == 0 {
+		c.setOutputValue(name, "", override)
+	}
+	for i := 1; i <= n; i++ {
+		c.setOutputValue(name, c.headerValue(l, t.RawGetInt(i)), override && i == 1)
+	}
+}
+
+// headerValue is a value as text that can be in a header, "" for nil.
+func (c *Ctx) headerValue(l *lua.LState, v lua.LValue) string {
+	if v == lua.LNil {
+		return ""
+	}
+	s, ok := vm.ToString(v)
+	if !ok {
+		s = vm.ThreadOf(l).VM().Display(l, v)
+	}
+	return c.R.Pool.Clone(escapes[8].escape(s))
+}
+
+// setOutputValue gives a response header a value; "" removes it. The headers that the server itself looks at have
+// places of their own (ngx_http_lua_set_output_header).
+func (c *Ctx) setOutputValue(name, value string, override bool) {
+	o := &c.R.Out
+	lower := strings.ToLower(name)
+	switch lower {
+	case "content-type":
+		c.mimeSet = true
+		o.ContentType = value
+		o.Delete(name)
+		return
+	case "content-length":
+		n, ok := wire.ParseLength(value)
+		switch {
+		case value == "":
+			n = -1
+		case !ok:
+			return
+		}
+		o.ContentLength = n
+		return
+	case "last-modified":
+		t, ok := wire.ParseDate(buf.Bytes(value))
+		if !ok {
+			t = -1
+		}
+		o.LastModified = t
+	case "location":
+		o.RawLocation = true
+	case "e-tag":
+		name = "ETag"
+	}
+	if override || single[lower] {
+		o.Set(name, value)
+	} else if value != "" {
+		o.Add(name, value)
+	}
+}
+
+// headersMeta lets a table of headers be indexed by names in any case and with underscores.
+func (c *Ctx) headersMeta(l *lua.LState) *lua.LTable {
+	mt := l.NewTable()
+	mt.RawSetString("__index", l.NewFunction(func(l *lua.LState) int {
+		t := vm.CheckTable(l, 1)
+		s, ok := l.Get(2).(lua.LString)
+		if !ok {
+			return ret(l, lua.LNil)
+		}
+		return ret(l, t.RawGetString(strings.ReplaceAll(strings.ToLower(string(s)), "_", "-")))
+	}))
+	return mt
+}
+
+// headerTable makes the table of get_headers, with what limit and raw say.
+type headerTable struct {
+	l     *lua.LState
+	t     *lua.LTable
+	limit int
+	raw   bool
+	n     int
+	cut   bool
+}
+
+func newHeaderTable(c *Ctx, l *lua.LState) *headerTable {
+	h := &headerTable{l: l, t: l.NewTable(), limit: vm.OptInt(l, 1, maxArgs), raw: lua.LVAsBool(l.Get(2))}
+	if !h.raw {
+		h.t.Metatable = c.headersMeta(l)
+	}
+	return h
+}
+
+func (h *headerTable) add(name, value string) {
+	if h.limit > 0 && h.n >= h.limit {
+		h.cut = true
+		return
+	}
+	h.n++
+	if h.raw {
+		name = strings.Clone(name)
+	} else {
+		name = string(wire.AppendLower(nil, name))
+	}
+	addValue(h.l, h.t, name, lua.LString(strings.Clone(value)))
+}
+
+func (h *headerTable) ret() int {
+	h.l.Push(h.t)
+	if h.cut {
+		h.l.Push(lua.LString("truncated"))
+		return 2
+	}
+	return 1
+}
+
+func respGetHeaders(c *Ctx, l *lua.LState) int {
+	h := newHeaderTable(c, l)
+	r, o := c.R, &c.R.Out
+	if o.ContentType != "" {
+		h.add("content-type", o.ContentType)
+	}
+	if o.ContentLength >= 0 {
+		h.add("content-length", strconv.FormatInt(o.ContentLength, 10))
+	}
+	switch {
+	case o.Status == int(http.StatusSwitchingProtocols):
+		h.add("connection", "upgrade")
+	case r.KeepAlive:
+		h.add("connection", "keep-alive")
+	default:
+		h.add("connection", "close")
+	}
+	if r.Chunked {
+		h.add("transfer-encoding", "chunked")
+	}
+	for i := range o.List {
+		if f := &o.List[i]; !f.Off {
+			h.add(f.Name, f.Value)
+		}
+	}
+	return h.ret()
+}
+
+func reqGetHeaders(c *Ctx, l *lua.LState) int {
+	h := newHeaderTable(c, l)
+	if h.limit < 0 {
+		h.limit = maxArgs
+	}
+	for i := range c.R.In.List {
+		f := &c.R.In.List[i]
+		h.add(f.Name, f.Value)
+	}
+	return h.ret()
+}
+
+// headerName is a header name given as argument n.
+func headerName(l *lua.LState, n int, fn string) string {
+	v := l.Get(n)
+	if v == lua.LNil {
+		vm.Errorf(l, "bad argument #%d to '%s' (string expected, got nil)", n, fn)
+	}
+	s, ok := vm.ToString(v)
+	if !ok {
+		s = vm.ThreadOf(l).VM().Display(l, v)
+	}
+	return s
+}
+
+// reqSetHeader is ngx.req.set_header(name, value).
+func reqSetHeader(c *Ctx, l *lua.LState) int {
+	if n := l.GetTop(); n != 2 {
+		vm.Errorf(l, "expecting two arguments, but got %d", n)
+	}
+	name := headerName(l, 1, "set_header")
+	var values []string
+	switch v := l.Get(2).(type) {
+	case *lua.LNilType:
+	case *lua.LTable:
+		for i, n := 1, v.Len(); i <= n; i++ {
+			s, ok := vm.ToString(v.RawGetInt(i))
+			if !ok {
+				s = vm.ThreadOf(l).VM().Display(l, v.RawGetInt(i))
+			}
+			values = append(values, s)
+		}
+	default:
+		values = []string{c.headerValue(l, v)}
+	}
+	c.setInput(name, values)
+	return 0
+}
+
+// setInput gives a request header new values and draws the consequences; without values it is removed.
+func (c *Ctx) setInput(name string, values []string) {
+	r := c.R
+	name = r.Pool.Clone(escapes[7].escape(name))
+	lower := r.Pool.String(wire.AppendLower(nil, name))
+	if len(values) == 0 || len(values) == 1 && values[0] == "" && lower == "content-length" {
+		r.In.Delete(name)
+		c.deriveInput(lower, "")
+		return
+	}
+	for i, v := range values {
+		v = r.Pool.Clone(escapes[8].escape(v))
+		if i == 0 {
+			r.In.Set(name, lower, v)
+		} else {
+			r.In.Add(http.Header{Name: name, Lower: lower, Value: v, ID: wire.LookupHeader(lower)})
+		}
+		c.deriveInput(lower, v)
+	}
+}
+
+// deriveInput updates what the server keeps of a request header beside its text.
+func (c *Ctx) deriveInput(lower, value string) {
+	r := c.R
+	switch lower {
+	case "host":
+		host, port, ok := wire.ParseHost(r.Pool.Alloc(len(value)), buf.Bytes(value))
+		if ok {
+			r.HostName, r.Port = buf.String(host), int(port)
+		}
+	case "content-length":
+		n, ok := wire.ParseLength(value)
+		if !ok {
+			n = -1
+		}
+		r.In.ContentLength = n
+	case "connection":
+		v := buf.Bytes(value)
+		r.In.ConnectionClose = wire.HasToken(v, "close")
+		r.In.ConnectionKeepAlive = !r.In.ConnectionClose && wire.HasToken(v, "keep-alive")
+	}
+}
+
+// rawHeader is what a protocol with a header in text offers.
+type rawHeader interface {
+	// RawHeader is the header as it was received, with the request line.
+	RawHeader(r *http.Request) string
+}
+
+// reqRawHeader is ngx.req.raw_header(no_request_line?).
+func reqRawHeader(c *Ctx, l *lua.LState) int {
+	m := c.R.Main
+	s, ok := m.Stream.(rawHeader)
+	if !ok {
+		vm.Errorf(l, "http2 requests not supported yet")
+	}
+	text := s.RawHeader(m)
+	if lua.LVAsBool(l.Get(1)) {
+		_, text, _ = strings.Cut(text, "\n")
+	}
+	return retString(l, strings.Clone(text))
+}
+
+func reqHTTPVersion(c *Ctx, l *lua.LState) int {
+	v := c.R.Version
+	if v == http.Version9 {
+		return ret(l, lua.LNumber(0.9))
+	}
+	return ret(l, lua.LNumber(float64(v/1000)+float64(v%1000)/10))
+}

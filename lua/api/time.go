@@ -1,0 +1,104 @@
+package api
+
+import (
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"moongate/core/buf"
+	"moongate/http/wire"
+	"moongate/lua/vm"
+)
+
+var timeFuncs = []Func{
+	{"time", anywhere, func(c *Ctx, l *lua.LState) int { return ret(l, lua.LNumber(c.now().Unix())) }},
+	{"now", anywhere, func(c *Ctx, l *lua.LState) int { return ret(l, lua.LNumber(float64(c.now().UnixMilli())/1000)) }},
+	{"update_time", anywhere, ngxUpdateTime},
+	{"today", anywhere, func(c *Ctx, l *lua.LState) int { return retTime(l, c.now().Local(), time.DateOnly) }},
+	{"localtime", anywhere, func(c *Ctx, l *lua.LState) int { return retTime(l, c.now().Local(), time.DateTime) }},
+	{"utctime", anywhere, func(c *Ctx, l *lua.LState) int { return retTime(l, c.now().UTC(), time.DateTime) }},
+	{"http_time", anywhere, func(_ *Ctx, l *lua.LState) int {
+		return retString(l, string(wire.AppendDate(nil, seconds(l))))
+	}},
+	{"cookie_time", anywhere, func(_ *Ctx, l *lua.LState) int {
+		return retString(l, string(wire.AppendCookieDate(nil, seconds(l))))
+	}},
+	{"parse_http_time", anywhere, ngxParseHTTPTime},
+	{"sleep", yieldable, ngxSleep},
+}
+
+// now is the time of the last look at the clock.
+func (c *Ctx) now() time.Time {
+	if c.Loop == nil {
+		return time.Now()
+	}
+	return c.Loop.Now()
+}
+
+func ngxUpdateTime(c *Ctx, _ *lua.LState) int {
+	if c.Loop != nil {
+		c.Loop.UpdateTime()
+	}
+	return 0
+}
+
+func retTime(l *lua.LState, t time.Time, layout string) int { return retString(l, t.Format(layout)) }
+
+// maxSeconds is the last second of the year 9999.
+const maxSeconds = 253402300799
+
+func seconds(l *lua.LState) int64 {
+	n, ok := l.Get(1).(lua.LNumber)
+	if !ok {
+		vm.Errorf(l, "number argument only")
+	}
+	return int64(max(min(float64(n), maxSeconds), 0))
+}
+
+func ngxParseHTTPTime(_ *Ctx, l *lua.LState) int {
+	s, ok := l.Get(1).(lua.LString)
+	if !ok {
+		vm.Errorf(l, "string argument only")
+	}
+	t, ok := wire.ParseDate(buf.Bytes(string(s)))
+	if !ok {
+		return ret(l, lua.LNil)
+	}
+	return ret(l, lua.LNumber(t))
+}
+
+// ngxSleep is ngx.sleep(seconds).
+func ngxSleep(c *Ctx, l *lua.LState) int {
+	if n := l.GetTop(); n != 1 {
+		vm.Errorf(l, "attempt to pass %d arguments, but accepted 1", n)
+	}
+	msec := int64(vm.CheckNumber(l, 1) * 1000)
+	if msec < 0 {
+		vm.Errorf(l, `invalid sleep duration "%d"`, msec)
+	}
+	c.Sleep(l, time.Duration(msec)*time.Millisecond)
+	return 0
+}
+
+// Sleep has the running thread wait.
+func (c *Ctx) Sleep(l *lua.LState, d time.Duration) {
+	c.wait(l, func() { _ = c.Loop.Sleep(d) })
+}
+
+// wait runs f, which parks the current fiber. When the thread is not wanted any more, by ngx.exit or because it was
+// killed, the wait is cut short and the thread unwinds.
+func (c *Ctx) wait(l *lua.LState, f func()) {
+	main := c.Loop.Current() == c.fiber
+	if main {
+		c.waiting = true
+	}
+	f()
+	if main {
+		c.waiting = false
+	}
+	t := vm.ThreadOf(l)
+	t.Check()
+	if fiber := c.Loop.Current(); fiber.Err() != nil {
+		t.Exit() // the client is gone, or the worker ends
+	}
+}

@@ -1,0 +1,148 @@
+package phase
+
+import (
+	"moongate/conf"
+	"moongate/http"
+)
+
+// mainConf is the code of the http block.
+type mainConf struct {
+	init, initWorker, exitWorker *Code
+	// uses tells which phases have code anywhere.
+	uses struct{ serverRewrite, rewrite, access, precontent, log, header, body bool }
+}
+
+// srvConf is the code of a server.
+type srvConf struct{ serverRewrite *Code }
+
+// locConf is the code of a location.
+type locConf struct {
+	rewrite, access, precontent, content, header, body, log *Code
+}
+
+var (
+	mainSlot = &conf.Slot[mainConf]{Level: conf.LevelMain}
+	srvSlot  = &conf.Slot[srvConf]{Level: conf.LevelServer, Merge: func(_ *conf.Conf, outer, s *srvConf) error {
+		inherit(&s.serverRewrite, outer.serverRewrite)
+		return nil
+	}}
+	locSlot = &conf.Slot[locConf]{Level: conf.LevelLocation, Merge: mergeLocation}
+)
+
+// Slots are where the code of the directives is kept.
+func Slots() []conf.AnySlot { return []conf.AnySlot{mainSlot, srvSlot, locSlot} }
+
+func inherit(code **Code, outer *Code) {
+	if *code == nil {
+		*code = outer
+	}
+}
+
+func mergeLocation(_ *conf.Conf, outer, l *locConf) error {
+	inherit(&l.rewrite, outer.rewrite)
+	inherit(&l.access, outer.access)
+	inherit(&l.precontent, outer.precontent)
+	inherit(&l.header, outer.header)
+	inherit(&l.body, outer.body)
+	inherit(&l.log, outer.log)
+	return nil
+}
+
+// form is how a directive has its code.
+type form int
+
+const (
+	asString form = iota // content_by_lua 'code';
+	asBlock              // content_by_lua_block { code }
+	asFile               // content_by_lua_file name;
+)
+
+var forms = []struct {
+	suffix string
+	args   conf.Arity
+}{
+	asString: {"", conf.Take1},
+	asBlock:  {"_block", conf.LuaBraces | conf.Take1},
+	asFile:   {"_file", conf.Take1},
+}
+
+// family is the directives of one phase.
+type family[C any] struct {
+	name  string
+	slot  *conf.Slot[C]
+	in    conf.Context
+	forms []form
+	// field is where the code is kept.
+	field func(*C) **Code
+	// used is told that the directive is there.
+	used func(cf *conf.Conf, m *mainConf)
+}
+
+// rows are the directives of the family.
+func (f *family[C]) rows() (rows []conf.Directive) {
+	for _, kind := range f.forms {
+		rows = append(rows, f.slot.Custom(f.name+forms[kind].suffix, f.in, forms[kind].args,
+			func(cf *conf.Conf, c *C) error { return f.set(cf, c, kind) }))
+	}
+	return rows
+}
+
+func (f *family[C]) set(cf *conf.Conf, c *C, kind form) (err error) {
+	field := f.field(c)
+	if *field != nil {
+		return conf.ErrDuplicate
+	}
+	if cf.Args[0] == "" && kind != asBlock {
+		return cf.Errorf(`invalid location config: no runnable Lua code`)
+	}
+	if *field, err = readCode(cf, f.name, kind, 0); err != nil {
+		return err
+	}
+	if f.used != nil {
+		f.used(cf, mainSlot.Of(cf.Scope))
+	}
+	return nil
+}
+
+// readCode makes the code that argument n of a directive is or names.
+func readCode(cf *conf.Conf, tag string, kind form, n int) (*Code, error) {
+	if kind == asFile {
+		return external(cf, cf.Args[n])
+	}
+	return inline(cf, tag, cf.Args[n]), nil
+}
+
+// Directives are the *_by_lua directives of all phases.
+func Directives() (rows []conf.Directive) {
+	for _, f := range [][]conf.Directive{
+		initDirectives(), setDirectives(), serverRewriteFamily.rows(), rewriteFamily.rows(), accessFamily.rows(),
+		precontentFamily.rows(), contentFamily.rows(), headerFamily.rows(), bodyFamily.rows(), logFamily.rows(),
+	} {
+		rows = append(rows, f...)
+	}
+	return rows
+}
+
+// Install puts the handlers of the phases that have code into their places.
+func Install(cf *conf.Conf, m *http.MainConf) {
+	u := &mainSlot.Of(cf.Scope).uses
+	for _, p := range []struct {
+		used    bool
+		phase   http.Phase
+		handler http.Handler
+	}{
+		{u.serverRewrite, http.PhaseServerRewrite, serverRewriteHandler},
+		{u.rewrite, http.PhaseRewrite, rewriteHandler},
+		{u.access, http.PhaseAccess, accessHandler},
+		{u.precontent, http.PhasePreContent, precontentHandler},
+		{u.log, http.PhaseLog, logHandler},
+	} {
+		if p.used {
+			m.Handle(p.phase, p.handler)
+		}
+	}
+}
+
+var allForms = []form{asString, asBlock, asFile}
+
+const inHTTP = conf.HTTPAnyIf

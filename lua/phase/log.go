@@ -1,0 +1,34 @@
+package phase
+
+import (
+	"moongate/conf"
+	"moongate/core/log"
+	"moongate/http"
+	"moongate/lua/api"
+)
+
+var logFamily = family[locConf]{
+	name: "log_by_lua", slot: locSlot, in: inHTTP, forms: allForms,
+	field: func(l *locConf) **Code { return &l.log },
+	used:  func(_ *conf.Conf, m *mainConf) { m.uses.log = true },
+}
+
+func logHandler(r *http.Request) http.Verdict {
+	code := locSlot.Of(r.Scope).log
+	if code == nil {
+		return http.Declined
+	}
+	c := api.Of(r)
+	if c == nil {
+		return http.Error
+	}
+	proto, v := code.load(c)
+	if v != http.OK {
+		return http.Error
+	}
+	if err := c.RunShort(api.Log, proto, 0, nil); err != nil {
+		c.Logf(log.Error, "failed to run log_by_lua*: %s", api.FilterError(err))
+		return http.Error
+	}
+	return http.OK
+}
