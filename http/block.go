@@ -120,16 +120,7 @@ func (m *MainConf) complete(cf *conf.Conf) error {
 		return err
 	}
 	for _, s := range m.Servers {
-		if err := reg.Merge(cf, conf.LevelServer, m.scope, s.scope); err != nil {
-			return err
-		}
-		if err := reg.Merge(cf, conf.LevelLocation, m.scope, s.scope); err != nil {
-			return err
-		}
-		if err := mergeLocations(cf, reg, s.scope, &s.locations); err != nil {
-			return err
-		}
-		if err := s.locations.build(cf, s); err != nil {
+		if err := m.mergeServer(cf, s); err != nil {
 			return err
 		}
 	}
@@ -149,6 +140,24 @@ func (m *MainConf) complete(cf *conf.Conf) error {
 	}
 	m.install(cf)
 	return nil
+}
+
+// mergeServer lets a server and its locations inherit. Meanwhile the server's
+// scope is that of cf, where ServerOf looks.
+func (m *MainConf) mergeServer(cf *conf.Conf, s *ServerConf) error {
+	cf.Scope = s.scope
+	defer func() { cf.Scope = m.scope }()
+	reg := cf.Cycle.Registry
+	if err := reg.Merge(cf, conf.LevelServer, m.scope, s.scope); err != nil {
+		return err
+	}
+	if err := reg.Merge(cf, conf.LevelLocation, m.scope, s.scope); err != nil {
+		return err
+	}
+	if err := mergeLocations(cf, reg, s.scope, &s.locations); err != nil {
+		return err
+	}
+	return s.locations.build(cf, s)
 }
 
 // mergeLocations lets the locations of one block inherit from it, outer ones

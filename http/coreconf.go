@@ -19,6 +19,10 @@ var (
 // being read.
 func MainOf(cf *conf.Conf) *MainConf { return coreMain.Of(cf.Scope) }
 
+// ServerOf returns the server block that is being read, or whose locations are
+// being merged.
+func ServerOf(cf *conf.Conf) *ServerConf { return coreSrv.Of(cf.Scope) }
+
 // LocOf returns the core module's location configuration of the block being
 // read.
 func LocOf(cf *conf.Conf) *LocConf { return coreLoc.Of(cf.Scope) }
