@@ -24,8 +24,8 @@ func checkCoroutine(l *lua.LState) *Thread {
 	return ThreadOf(co)
 }
 
-// cannotResume says why a thread cannot be resumed, empty when it can.
-func (t *Thread) cannotResume() string {
+// cannotResume says why a thread cannot be resumed by another, empty when it can.
+func (t *Thread) cannotResume(by *Thread) string {
 	switch {
 	case t.co == nil || t.co.light:
 		if t.Status() == Dead {
@@ -36,6 +36,8 @@ func (t *Thread) cannotResume() string {
 		return "cannot resume dead coroutine"
 	case t.co.status != Suspended:
 		return "cannot resume non-suspended coroutine"
+	case by.co != nil && by.co.depth >= maxResumes:
+		return "C stack overflow"
 	}
 	return ""
 }
@@ -59,12 +61,12 @@ func (t *Thread) pass(c *Thread, first int) (*Error, int) {
 
 func coResume(l *lua.LState) int {
 	c := checkCoroutine(l)
-	if msg := c.cannotResume(); msg != "" {
+	t := ThreadOf(l)
+	if msg := c.cannotResume(t); msg != "" {
 		l.Push(lua.LFalse)
 		l.Push(lua.LString(msg))
 		return 2
 	}
-	t := ThreadOf(l)
 	top := l.GetTop()
 	err, n := t.pass(c, 2)
 	if err != nil {
@@ -80,7 +82,7 @@ func coResume(l *lua.LState) int {
 func (v *VM) coWrap(l *lua.LState) int {
 	c := ThreadOf(l).NewCoroutine(CheckFunction(l, 1))
 	l.Push(l.NewFunction(func(l *lua.LState) int {
-		if msg := c.cannotResume(); msg != "" {
+		if msg := c.cannotResume(ThreadOf(l)); msg != "" {
 			Errorf(l, "%s", msg)
 		}
 		err, n := ThreadOf(l).pass(c, 1)

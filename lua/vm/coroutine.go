@@ -15,6 +15,9 @@ const (
 	Dead      Status = "dead"
 )
 
+// maxResumes is how many coroutines may wait one for the other (LUAI_MAXCCALLS).
+const maxResumes = 200
+
 // coroutine is what a Thread has in addition when it is one.
 type coroutine struct {
 	fn      *lua.LFunction
@@ -24,6 +27,7 @@ type coroutine struct {
 	values  []lua.LValue
 	err     *Error
 	trace   string // where it failed
+	depth   int    // coroutines that wait for it, one for the other
 	back    bool   // control went back to the resumer
 	killed  bool
 	root    *Thread // the main thread whose children list it is in, at slot
@@ -152,9 +156,10 @@ func (t *Thread) task() Task {
 // it hands over are c.co.values.
 func (t *Thread) resume(c *Thread) *Error {
 	co := c.co
-	co.resumer, co.back, co.status = t, false, Running
+	co.resumer, co.back, co.status, co.depth = t, false, Running, 1
 	if t.co != nil {
 		t.co.status = Normal
+		co.depth = t.co.depth + 1
 	}
 	me := t.vm.sched.Current()
 	outer := t.waiting

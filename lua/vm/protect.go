@@ -2,7 +2,9 @@ package vm
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
+	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -37,7 +39,7 @@ func (v *VM) PCall(l *lua.LState, nargs, nret int, handler func(l *lua.LState, v
 		if !kill {
 			value = v.errorValue(l, r)
 			if handler != nil {
-				value = v.handle(t, value, r, handler)
+				value = v.handle(t, fr, value, handler)
 			}
 		}
 		closeUpvalues(l, base)
@@ -71,6 +73,11 @@ func (v *VM) errorValue(l *lua.LState, r any) lua.LValue {
 		if r == overflow {
 			return lua.LString(where(l, 0) + "stack overflow")
 		}
+	case runtime.Error:
+		// gopher-lua ran out of registers at the entry of a function and stumbled over its own message.
+		if f := currentFrame(l); f != nil && !f.Fn.IsG && f.Pc == 0 {
+			return lua.LString(position(f) + "stack overflow")
+		}
 	}
 	if v.opts.OnPanic != nil {
 		v.opts.OnPanic(r, debug.Stack())
@@ -78,31 +85,57 @@ func (v *VM) errorValue(l *lua.LState, r any) lua.LValue {
 	return lua.LString(where(l, 1) + "internal error: " + fmt.Sprint(r))
 }
 
+// maxHandlers is how deep message handlers may run within message handlers.
+const maxHandlers = 8
+
+const errInHandler = "error in error handling"
+
 // reserve is how many frames a message handler gets when the stack is full.
 const reserve = 100
 
 // handle runs a message handler. After a stack overflow the topmost frames make room for it.
-func (v *VM) handle(t *Thread, value lua.LValue, r any, handler func(*lua.LState, lua.LValue) lua.LValue) lua.LValue {
+func (v *VM) handle(t *Thread, catcher *frame, value lua.LValue, handler func(*lua.LState, lua.LValue) lua.LValue) lua.LValue {
 	l := t.L
-	if r == overflow {
-		f := currentFrame(l)
-		for i := 0; i < reserve && f.Parent != nil; i++ {
-			f = f.Parent
-		}
-		top := currentFrame(l).LocalBase
-		closeUpvalues(l, top)
-		t.stack.SetSp(f.Idx + 1)
-		setCurrentFrame(l, f)
+	full := isOverflow(value)
+	if t.handlers >= maxHandlers || t.handlers > 0 && full {
+		return lua.LString(errInHandler) // handlers of handlers of ... would not end
+	}
+	t.handlers++
+	defer func() { t.handlers-- }()
+	if full {
+		t.makeRoom(catcher)
 	}
 	result := value
-	l.Push(l.NewFunction(func(l *lua.LState) int {
+	// Without environment it is like an intrinsic: no level of the stack.
+	l.Push(&lua.LFunction{IsG: true, GFunction: func(l *lua.LState) int {
 		result = handler(l, value)
 		return 0
-	}))
+	}})
 	if err := v.PCall(l, 0, 0, nil); err != nil {
-		return lua.LString("error in error handling")
+		return lua.LString(errInHandler)
 	}
 	return result
+}
+
+func isOverflow(value lua.LValue) bool {
+	s, ok := value.(lua.LString)
+	return ok && strings.HasSuffix(string(s), "stack overflow")
+}
+
+// makeRoom drops the topmost frames of a full stack, at most down to the one that catches the error.
+func (t *Thread) makeRoom(catcher *frame) {
+	f := currentFrame(t.L)
+	top := t.reg.Top()
+	for i := 0; i < reserve && f != catcher && f.Parent != catcher && f.Parent != nil; i++ {
+		top = f.Base
+		f = f.Parent
+	}
+	if top < t.reg.Top() {
+		closeUpvalues(t.L, top)
+		t.stack.SetSp(f.Idx + 1)
+		setCurrentFrame(t.L, f)
+		t.reg.SetTop(top)
+	}
 }
 
 // basePCall is pcall.

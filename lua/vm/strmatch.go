@@ -25,14 +25,18 @@ func (v *VM) release(m *pattern.Matcher) {
 	v.matchers = append(v.matchers, m)
 }
 
-// patternError raises the fault of a pattern as a Lua error.
-func patternError(l *lua.LState) {
-	if r := recover(); r != nil {
-		if e, ok := r.(pattern.Error); ok {
-			Errorf(l, "%s", string(e))
+// match is m.Match(s) with the faults of the pattern raised as Lua errors. The recover is here, and not around callbacks
+// too, because errors of callbacks would be recovered and raised anew at each level of a recursion.
+func match(l *lua.LState, m *pattern.Matcher, s int) int {
+	defer func() {
+		if r := recover(); r != nil {
+			if e, ok := r.(pattern.Error); ok {
+				Errorf(l, "%s", string(e))
+			}
+			panic(r)
 		}
-		panic(r)
-	}
+	}()
+	return m.Match(s)
 }
 
 // pushCapture pushes capture i of a match of src[start:end].
@@ -91,7 +95,6 @@ func (v *VM) strMatch(l *lua.LState) int {
 
 // search pushes the captures of the first match, for find after its range.
 func (v *VM) search(l *lua.LState, src, pat string, init int, find bool) int {
-	defer patternError(l)
 	anchored := strings.HasPrefix(pat, "^")
 	if anchored {
 		pat = pat[1:]
@@ -99,7 +102,7 @@ func (v *VM) search(l *lua.LState, src, pat string, init int, find bool) int {
 	m := v.matcher(src, pat)
 	defer v.release(m)
 	for s := init; ; s++ {
-		if e := m.Match(s); e >= 0 {
+		if e := match(l, m, s); e >= 0 {
 			n := m.Captures(!find)
 			extra := 0
 			if find {
@@ -123,11 +126,10 @@ func (v *VM) strGmatch(l *lua.LState) int {
 	src, pat := CheckString(l, 1), CheckString(l, 2)
 	pos := 0
 	l.Push(l.NewFunction(func(l *lua.LState) int {
-		defer patternError(l)
 		m := v.matcher(src, pat)
 		defer v.release(m)
 		for s := pos; s <= len(src); s++ {
-			e := m.Match(s)
+			e := match(l, m, s)
 			if e < 0 {
 				continue
 			}
@@ -155,7 +157,6 @@ func (v *VM) strGsub(l *lua.LState) int {
 		ArgError(l, 3, "string/function/table expected")
 	}
 	limit := OptInt(l, 4, len(src)+1)
-	defer patternError(l)
 	anchored := strings.HasPrefix(pat, "^")
 	if anchored {
 		pat = pat[1:]
@@ -165,7 +166,7 @@ func (v *VM) strGsub(l *lua.LState) int {
 	var out []byte
 	done, n, s := 0, 0, 0 // src[:done] is in out
 	for n < limit {
-		e := m.Match(s)
+		e := match(l, m, s)
 		if e >= 0 {
 			n++
 			if r, ok := v.replacement(l, m, repl, s, e); ok {
@@ -213,7 +214,7 @@ func (v *VM) replacement(l *lua.LState, m *pattern.Matcher, repl lua.LValue, s, 
 		l.Pop(1)
 	default:
 		text, _ := ToString(repl)
-		return expand(m, text, s, e), true
+		return expand(l, m, text, s, e), true
 	}
 	if !lua.LVAsBool(value) {
 		return "", false
@@ -226,7 +227,7 @@ func (v *VM) replacement(l *lua.LState, m *pattern.Matcher, repl lua.LValue, s, 
 }
 
 // expand fills %0 to %9 of a replacement string in.
-func expand(m *pattern.Matcher, repl string, s, e int) string {
+func expand(l *lua.LState, m *pattern.Matcher, repl string, s, e int) string {
 	i := strings.IndexByte(repl, '%')
 	if i < 0 {
 		return repl
@@ -244,6 +245,9 @@ func expand(m *pattern.Matcher, repl string, s, e int) string {
 		case c == '0':
 			b = append(b, m.Whole(s, e)...)
 		case c >= '1' && c <= '9':
+			if int(c-'1') >= m.Captures(true) {
+				Errorf(l, "%s", string(pattern.ErrCapture))
+			}
 			text, pos := m.Capture(int(c-'1'), s, e)
 			if pos > 0 {
 				b = AppendNumber(b, float64(pos))

@@ -18,11 +18,13 @@ type Thread struct {
 
 	carrier carrier
 
-	vm    *VM
-	reg   registerFile
-	stack callStack
-	env   *lua.LTable
-	used  bool // code was loaded with env: closures may keep it
+	vm       *VM
+	reg      registerFile
+	stack    callStack
+	env      *lua.LTable
+	handlers int // message handlers running
+
+	used bool // code was loaded with env: closures may keep it
 	// exited: Exit or Abandon ended the thread.
 	exited bool
 

@@ -37,7 +37,7 @@ const (
 	coroutineDepth   = 4000
 	registerCount    = 256
 	registerStep     = 4096
-	registerMax      = 1 << 18
+	registerMax      = 1 << 16 // LUAI_MAXSTACK is 65500
 	maxArrayIndex    = 1 << 22 // larger integer keys go to the hash part: gopher-lua would fill an array up to them
 	pooledThreads    = 256
 	pooledRegisters  = 8192 // threads whose registers grew beyond this are not pooled

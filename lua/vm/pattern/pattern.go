@@ -49,7 +49,15 @@ func (m *Matcher) Reset(src, pat string) { m.src, m.pat = src, pat }
 // when the pattern is malformed.
 func (m *Matcher) Match(s int) int {
 	m.level, m.depth = 0, 0
-	return m.match(s, 0)
+	end := m.match(s, 0)
+	if end >= 0 {
+		for i := range m.captures[:m.level] {
+			if m.captures[i].size == unfinished {
+				panic(ErrUnfinished)
+			}
+		}
+	}
+	return end
 }
 
 // Captures is the number of captures of the last match; with whole set, the whole match counts as one when there is
@@ -61,21 +69,15 @@ func (m *Matcher) Captures(whole bool) int {
 	return m.level
 }
 
-// Capture returns capture i, from 0, of a match of src[start:end]: a text, or for a position capture its position
-// from 1.
+// Capture returns capture i, from 0 and below Captures(true), of a match of src[start:end]: a text, or for a position
+// capture its position from 1.
 func (m *Matcher) Capture(i, start, end int) (text string, pos int) {
 	if i >= m.level {
-		if i != 0 {
-			panic(ErrCapture)
-		}
 		return m.src[start:end], 0
 	}
 	c := m.captures[i]
-	switch c.size {
-	case position:
+	if c.size == position {
 		return "", c.start + 1
-	case unfinished:
-		panic(ErrUnfinished)
 	}
 	return m.src[c.start : c.start+c.size], 0
 }
