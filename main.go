@@ -13,6 +13,7 @@ import (
 	"moongate/http/modules/addition"
 	"moongate/http/modules/autoindex"
 	"moongate/http/modules/charset"
+	"moongate/http/modules/dav"
 	"moongate/http/modules/emptygif"
 	"moongate/http/modules/gunzip"
 	"moongate/http/modules/gzip"
@@ -50,6 +51,7 @@ var httpOptions = &http.Options{
 		randomindex.Module,
 		index.Module,
 		autoindex.Module,
+		dav.Module,
 		gzipstatic.Module,
 		static.Module,
 		slice.Module,

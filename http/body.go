@@ -55,7 +55,7 @@ func (r *Request) ReadBody() Verdict {
 		return v
 	}
 	b := &Body{}
-	if m.HasBody() || r.Core.ClientBodyInFileOnly.V != BodyFileOff {
+	if m.HasBody() || r.bodyInFile(r.Core) && m.In.ContentLength == 0 {
 		if v := m.readBody(b, r.Core); v != OK {
 			b.remove()
 			return v
@@ -65,6 +65,11 @@ func (r *Request) ReadBody() Verdict {
 	return OK
 }
 
+// bodyInFile reports whether the whole body goes to a file.
+func (r *Request) bodyInFile(lc *LocConf) bool {
+	return lc.ClientBodyInFileOnly.V != BodyFileOff || r.Main.BodyInFile
+}
+
 // readBody fills b as the location lc says.
 func (r *Request) readBody(b *Body, lc *LocConf) Verdict {
 	room := lc.ClientBodyBufferSize.V
@@ -72,10 +77,10 @@ func (r *Request) readBody(b *Body, lc *LocConf) Verdict {
 		room = n
 	}
 	mem := r.Pool.Alloc(int(max(room, 1)))
-	fill := 0
+	fill, inFile := 0, r.bodyInFile(lc)
 	for {
-		if fill == len(mem) || lc.ClientBodyInFileOnly.V != BodyFileOff && fill > 0 {
-			if int64(fill) == r.In.ContentLength-b.Size && lc.ClientBodyInFileOnly.V == BodyFileOff && b.File == nil && !r.In.Chunked {
+		if fill == len(mem) || inFile && fill > 0 {
+			if int64(fill) == r.In.ContentLength-b.Size && !inFile && b.File == nil && !r.In.Chunked {
 				break
 			}
 			if v := b.spill(r, lc, mem[:fill]); v != OK {
@@ -92,7 +97,7 @@ func (r *Request) readBody(b *Body, lc *LocConf) Verdict {
 		}
 		fill += n
 	}
-	if b.File != nil || lc.ClientBodyInFileOnly.V != BodyFileOff {
+	if b.File != nil || inFile {
 		return b.spill(r, lc, mem[:fill])
 	}
 	b.Bytes, b.Size = mem[:fill], int64(fill)
@@ -113,7 +118,7 @@ func (b *Body) spill(r *Request, lc *LocConf, p []byte) Verdict {
 		}
 		b.File, b.Path = f, r.Pool.Clone(f.Name)
 		r.Cleanup(func() { f.Close() })
-		if lc.ClientBodyInFileOnly.V == BodyFileOff {
+		if !r.bodyInFile(lc) {
 			r.Logf(log.Warn, nil, "a client request body is buffered to a temporary file %s", f.Name)
 		}
 	}

@@ -120,6 +120,7 @@ type Request struct {
 	BodyDiscarded  bool // the rest of the request body is of no interest
 	LimitRateSet   bool // LimitRate was decided
 	PersistentBody bool // a temporary file with the request body has a name while the request lasts
+	BodyInFile     bool // the whole request body goes to a temporary file
 	// LimitRateAfterSet: LimitRateAfter was decided.
 	LimitRateAfterSet bool
 	GzipTested        bool // GzipAllowed was computed
