@@ -97,6 +97,24 @@ func (r *Request) OpenFile(path string, o FileOptions) (FileInfo, *FileError) {
 	})
 }
 
+// FileFailed logs why a file that a request asks for cannot be opened, and
+// returns the status for it.
+func (r *Request) FileFailed(path string, err *FileError) Verdict {
+	level, v := log.Crit, StatusInternalServerError
+	switch err.Errno {
+	case 0:
+		return v
+	case unix.ENOENT, unix.ENOTDIR, unix.ENAMETOOLONG:
+		level, v = log.Error, StatusNotFound
+	case unix.EACCES, unix.EMLINK, unix.ELOOP:
+		level, v = log.Error, StatusForbidden
+	}
+	if v != StatusNotFound || r.Core.LogNotFound.V {
+		r.Logf(level, err.Errno, `%s "%s" failed`, err.Call, path)
+	}
+	return v
+}
+
 // openQuery opens a file for the rest of the request, from a cache if not nil.
 func (r *Request) openQuery(c *OpenFileCache, q *fileQuery) (FileInfo, *FileError) {
 	p := &r.Conn.Worker.files

@@ -2,7 +2,7 @@
 package static
 
 import (
-	"golang.org/x/sys/unix"
+	"strings"
 
 	"moongate/conf"
 	"moongate/core/buf"
@@ -24,7 +24,7 @@ func handler(r *http.Request) http.Verdict {
 	if r.Method&(wire.GET|wire.HEAD|wire.POST) == 0 {
 		return http.StatusNotAllowed
 	}
-	if r.URI[len(r.URI)-1] == '/' {
+	if strings.HasSuffix(r.URI, "/") {
 		return http.Declined
 	}
 	path, ok := r.MapPath()
@@ -34,7 +34,7 @@ func handler(r *http.Request) http.Verdict {
 	f, ferr := r.OpenFile(path, http.FileOptions{})
 	switch {
 	case ferr != nil:
-		return openFailed(r, path, ferr)
+		return r.FileFailed(path, ferr)
 	case f.IsDir:
 		return redirectToFolder(r)
 	case !f.IsFile:
@@ -47,23 +47,6 @@ func handler(r *http.Request) http.Verdict {
 		return v
 	}
 	return send(r, &f)
-}
-
-// openFailed chooses the status for a file that cannot be opened.
-func openFailed(r *http.Request, path string, err *http.FileError) http.Verdict {
-	level, v := log.Crit, http.StatusInternalServerError
-	switch err.Errno {
-	case 0:
-		return v
-	case unix.ENOENT, unix.ENOTDIR, unix.ENAMETOOLONG:
-		level, v = log.Error, http.StatusNotFound
-	case unix.EACCES, unix.EMLINK, unix.ELOOP:
-		level, v = log.Error, http.StatusForbidden
-	}
-	if v != http.StatusNotFound || r.Core.LogNotFound.V {
-		r.Logf(level, err.Errno, `%s "%s" failed`, err.Call, path)
-	}
-	return v
 }
 
 // redirectToFolder adds the slash that the client left out.
