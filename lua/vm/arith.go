@@ -25,19 +25,35 @@ func modulo(a, b float64) float64 {
 	return r
 }
 
-// stringArith is a metamethod of strings: gopher-lua would read "010" as octal and "1_0" as a number.
-func stringArith(op func(a, b float64) float64) lua.LGFunction {
+// stringArith is a metamethod of strings: gopher-lua would read "010" as octal and "1_0" as a number. An operand that is
+// no number may have a metamethod of its own.
+func stringArith(event string, op func(a, b float64) float64) lua.LGFunction {
 	return func(l *lua.LState) int {
-		a, ok := ToNumber(l.Get(1))
-		if !ok {
-			stringOperand(l, 1)
+		a, ok1 := ToNumber(l.Get(1))
+		b, ok2 := ToNumber(l.Get(2))
+		if ok1 && ok2 {
+			l.Push(lua.LNumber(op(a, b)))
+			return 1
 		}
-		b, ok := ToNumber(l.Get(2))
-		if !ok {
-			stringOperand(l, 2)
+		for i := 1; i <= 2; i++ {
+			operand := l.Get(i)
+			if _, ok := operand.(lua.LString); ok {
+				continue
+			}
+			if mm := l.GetMetaField(operand, event); mm != lua.LNil {
+				l.Push(mm)
+				l.Push(l.Get(1))
+				l.Push(l.Get(2))
+				l.Call(2, 1)
+				return 1
+			}
 		}
-		l.Push(lua.LNumber(op(a, b)))
-		return 1
+		bad := 2
+		if !ok1 {
+			bad = 1
+		}
+		stringOperand(l, bad)
+		return 0
 	}
 }
 

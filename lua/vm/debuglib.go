@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"strings"
 	"unsafe"
 
 	lua "github.com/yuin/gopher-lua"
@@ -117,7 +118,7 @@ func (v *VM) sourceInfo(info *lua.LTable, fn *lua.LFunction) {
 		p := fn.Proto
 		short, first, last = p.SourceName, p.LineDefined, p.LastLineDefined
 		if source = v.sources[short]; source == "" {
-			source = "=" + short
+			source = sourceOf(short)
 		}
 		what = "Lua"
 		if first == 0 {
@@ -131,7 +132,15 @@ func (v *VM) sourceInfo(info *lua.LTable, fn *lua.LFunction) {
 	info.RawSetString("lastlinedefined", lua.LNumber(last))
 }
 
-// local is the name and the register of local n of a frame; negative n are the extra arguments of a vararg function.
+// sourceOf is the chunk name a short name was made from. Of texts compiled from memory the first line is all there is.
+func sourceOf(short string) string {
+	if text, ok := strings.CutPrefix(short, `[string "`); ok {
+		return strings.TrimSuffix(text, `"]`)
+	}
+	return "=" + short
+}
+
+// localVar is the name and the register of local n of a frame; negative n are the extra arguments of a vararg function.
 func (f *frame) localVar(l *lua.LState, n int) (name string, reg int) {
 	if n < 0 {
 		if f.Fn.IsG {

@@ -16,7 +16,7 @@ func (v *VM) openString() {
 	mt := v.L.CreateTable(0, 8)
 	mt.RawSetString("__index", t)
 	for event, op := range arithmetic {
-		mt.RawSetString(event, v.L.NewFunction(stringArith(op)))
+		mt.RawSetString(event, v.L.NewFunction(stringArith(event, op)))
 	}
 	mt.RawSetString("__unm", v.L.NewFunction(stringUnm))
 	v.stringMeta = mt

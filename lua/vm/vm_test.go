@@ -115,3 +115,45 @@ func TestKill(t *testing.T) {
 	}
 	v.Close()
 }
+
+// TestLibraries has results that luajit gives too.
+func TestLibraries(t *testing.T) {
+	cases(t, [][2]string{
+		{`return string.format("%.2f %.0f %5.1f|%-8.3s|%+d|% d|%05d|%x|%#x|%o|%c|%e|%g|%a", 0.125, 0.5, 0.25, "abcdef", 5, 5, 42, 255, 255, 8, 65, 12345.678, 1e20, 1)`,
+			"0.13 1   0.3|abc     |+5| 5|00042|ff|0xff|10|A|1.234568e+04|1e+20|0x1p+0"},
+		{`return string.format("%q", 'a"b\\c\nd\0e\r\t\1272')`, `"a\"b\\c\` + "\n" + `d\0e\13\9\1272"`},
+		{`return pcall(string.format, "%d", "x")`, "false,bad argument #2 to '?' (number expected, got string)"},
+		{`return pcall(string.format, "%y", 1)`, "false,invalid option '%y' to 'format'"},
+		{`return 12345678901234.5, 1234567890123.25, 5e-324, 0/0, -(0/0)`, "12345678901235,1234567890123.3,4.9406564584125e-324,nan,nan"},
+		{`return ("hello"):sub(2, -2), ("hello"):sub(-100, 2), ("hello"):byte(-1), ("x"):rep(3, ",")`, "ell,he,111,x,x,x"},
+		{`return ("THE (quick) fox"):find("%((%a+)%)")`, "5,11,quick"},
+		{`return ("THE (quick) fox"):gsub("%f[%a]%a+", string.lower)`, "the (quick) fox,3"},
+		{`return ("abc"):gsub("", "-")`, "-a-b-c-,4"},
+		{`return ("hello"):gsub("(l)(l)", "%2%1%0")`, "hellllo,1"},
+		{`return pcall(string.gsub, "x", "x", "%2")`, "false,invalid capture index"},
+		{`return pcall(string.find, "a", "[a")`, "false,malformed pattern (missing ']')"},
+		{`return pcall(string.find, "a", "(a")`, "false,unfinished capture"},
+		{`return pcall(string.find, "a", "%f")`, "false,missing '[' after '%f' in pattern"},
+		{`return "10" + 5, "0x10" * 2, "010" + 0, -"2", " 5 " + 1`, "15,32,10,-2,6"},
+		{`return pcall(function() local s = "abc" return 1 + s end)`, "false,t:1: attempt to perform arithmetic on local 's' (a string value)"},
+		{`local t = setmetatable({}, {__add = function(a, b) return "mm" end}) return "5" + t, t + "5"`, "mm,mm"},
+		{`return table.concat({1.5, "x", 1e15}, " "), pcall(table.concat, {1, {}})`, "1.5 x 1e+15,false,invalid value (table) at index 2 in table for 'concat'"},
+		{`return pcall(table.sort, {1,2,3,4,5,6,7,8,9,10}, function() return true end)`, "false,invalid order function for sorting"},
+		{`return pcall(unpack, {}, 1, 1e7)`, "false,too many results to unpack"},
+		{`return bit.tobit(0xffffffff), bit.tohex(255, -4), bit.bswap(0x12345678), bit.rol(0x12345678, 12), bit.lshift(1, 31), bit.arshift(-256, 4)`,
+			"-1,00FF,2018915346,1164411171,-2147483648,-16"},
+		{`return os.date("!%Y-%m-%d %H:%M:%S %j %U %w", 1e9), os.time({year = 2020, month = 1, day = 1, hour = 12}) % 3600`, "2001-09-09 01:46:40 252 36 0,0"},
+		{`return math.floor(-3.5), math.fmod(-7, 3), -7 % 3, math.modf(-3.7)`, "-4,-1,2,-3,-0.7"},
+		{`return require("table.new")(1, 2) ~= nil, table.nkeys({1, 2, a = 3}), table.isempty({}), table.isarray({a = 1})`, "true,3,true,false"},
+		{`local b = require("string.buffer").new() b:put("a", 1, "b"):putf("%02d", 5) return b:get(2), tostring(b), #b`, "a1,b05,3"},
+		{`return pcall(require("ffi").cdef, "int x;")`, "false,ffi.cdef: the FFI is not available: this server runs Lua without LuaJIT's C interface"},
+		{`return pcall(next, {}, "nokey")`, "false,invalid key to 'next'"},
+		{`local function f(a, ...) local b = 1 local n, v = debug.getlocal(1, 1) return n, v end return f(7)`, "a,7"},
+		{`local function f() local i = debug.getinfo(1, "nSl") return i end local i = f() return i.name, i.short_src, i.currentline, i.what`, "f,t,1,Lua"},
+		{`local function lvl() return (debug.traceback("m")) end local s = lvl() return s`,
+			"m\nstack traceback:\n\tt:1: in function 'lvl'\n\tt:1: in main chunk"},
+		{`return coroutine.resume(coroutine.create(function() local x = nil; x.y = 1 end))`, "false,t:1: attempt to index local 'x' (a nil value)"},
+		{`return #setmetatable({}, {__len = function() return 3 end})`, "3"},
+		{`local t = {} for i = 1, 3 do t[i] = i end t[3] = nil t[2] = nil t[5] = 1 return #t == 1 or #t == 5`, "true"},
+	})
+}
