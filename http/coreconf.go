@@ -36,8 +36,12 @@ type MainConf struct {
 	Servers []*ServerConf
 	// Options are the composition root's.
 	Options *Options
-	// AppendStatement is how the rewrite module takes a Statement.
+	// AppendStatement and AppendSet are how the rewrite module takes what
+	// AddStatement and AddSet add.
 	AppendStatement func(cf *conf.Conf, s Statement)
+	AppendSet       func(cf *conf.Conf, variable string, values []string, f SetFunc) error
+	// SetVars are the directives that Lua code can call as ndk.set_var.NAME.
+	SetVars SetVars
 
 	scope    *conf.Scope
 	vars     variables
@@ -53,7 +57,7 @@ type MainConf struct {
 func (m *MainConf) Scope() *conf.Scope { return m.scope }
 
 func newMainConf() *MainConf {
-	return &MainConf{vars: variables{named: map[string]*Variable{}, byIndex: map[string]*Variable{}}}
+	return &MainConf{vars: variables{named: map[string]*Variable{}, byIndex: map[string]*Variable{}}, SetVars: SetVars{}}
 }
 
 // ServerConf is a server block.

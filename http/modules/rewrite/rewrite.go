@@ -47,6 +47,9 @@ var Module = &http.Module{
 	},
 	Preconfiguration: func(_ *conf.Conf, m *http.MainConf) error {
 		m.AppendStatement = func(cf *conf.Conf, s http.Statement) { slot.Of(cf.Scope).add(foreign(s)) }
+		m.AppendSet = func(cf *conf.Conf, variable string, values []string, f http.SetFunc) error {
+			return slot.Of(cf.Scope).addComputed(cf, variable, values, f)
+		}
 		return nil
 	},
 	Init: func(_ *conf.Conf, m *http.MainConf) error {
@@ -115,21 +118,9 @@ func returnDirective(cf *conf.Conf, c *locConf) (err error) {
 }
 
 // setDirective is "set $variable value".
-func setDirective(cf *conf.Conf, c *locConf) error {
-	m := http.MainOf(cf)
-	name, ok := strings.CutPrefix(cf.Args[0], "$")
-	if !ok {
-		return cf.Errorf(`invalid variable name "%s"`, cf.Args[0])
-	}
-	def, err := m.AddVariable(cf, http.Variable{Name: name, Changeable: true, Weak: true})
-	if err != nil {
-		return err
-	}
-	if def.Get == nil {
-		def.Get, def.Data = uninitialized, def.Name
-	}
+func setDirective(cf *conf.Conf, c *locConf) (err error) {
 	s := &setStatement{}
-	if s.variable, err = m.Variable(cf, name); err != nil {
+	if s.variable, err = target(cf, cf.Args[0]); err != nil {
 		return err
 	}
 	if s.value, err = compile(cf, cf.Args[1]); err != nil {
@@ -137,6 +128,40 @@ func setDirective(cf *conf.Conf, c *locConf) error {
 	}
 	c.add(s)
 	return nil
+}
+
+// addComputed adds an assignment of what f makes of values.
+func (c *locConf) addComputed(cf *conf.Conf, variable string, values []string, f http.SetFunc) (err error) {
+	s := &computedStatement{compute: f}
+	if s.variable, err = target(cf, variable); err != nil {
+		return err
+	}
+	for _, value := range values {
+		t, err := compile(cf, value)
+		if err != nil {
+			return err
+		}
+		s.values = append(s.values, t)
+	}
+	c.add(s)
+	return nil
+}
+
+// target defines the variable that is assigned to, given with its "$".
+func target(cf *conf.Conf, arg string) (*http.Variable, error) {
+	m := http.MainOf(cf)
+	name, ok := strings.CutPrefix(arg, "$")
+	if !ok {
+		return nil, cf.Errorf(`invalid variable name "%s"`, arg)
+	}
+	def, err := m.AddVariable(cf, http.Variable{Name: name, Changeable: true, Weak: true})
+	if err != nil {
+		return nil, err
+	}
+	if def.Get == nil {
+		def.Get, def.Data = uninitialized, def.Name
+	}
+	return m.Variable(cf, name)
 }
 
 // uninitialized is the getter of a variable that only "set" gives a value to.

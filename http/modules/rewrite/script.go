@@ -103,6 +103,27 @@ func (s *setStatement) run(r *http.Request, st state) state {
 	return st
 }
 
+// computedStatement assigns what a function of another module makes of values.
+type computedStatement struct {
+	variable *http.Variable
+	values   []template
+	compute  http.SetFunc
+}
+
+func (s *computedStatement) run(r *http.Request, st state) state {
+	var few [4]string
+	values := few[:0]
+	for _, t := range s.values {
+		values = append(values, t.eval(r, st.quote))
+	}
+	value, ok := s.compute(r, values)
+	if !ok {
+		return st.end(http.StatusInternalServerError)
+	}
+	s.variable.Assign(r, http.Val(value))
+	return st
+}
+
 // ifStatement is "if".
 type ifStatement struct {
 	condition condition
