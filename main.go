@@ -22,6 +22,7 @@ import (
 	"moongate/http/modules/index"
 	httplog "moongate/http/modules/log"
 	"moongate/http/modules/notmodified"
+	"moongate/http/modules/proxy"
 	"moongate/http/modules/randomindex"
 	"moongate/http/modules/rangefilter"
 	"moongate/http/modules/rewrite"
@@ -31,6 +32,7 @@ import (
 	"moongate/http/modules/sub"
 	"moongate/http/modules/tryfiles"
 	"moongate/http/modules/userid"
+	"moongate/http/upstream"
 	"moongate/lua"
 )
 
@@ -69,6 +71,8 @@ var httpOptions = &http.Options{
 		emptygif.Module,
 		stubstatus.Module,
 		httplog.Module,
+		upstream.Module,
+		proxy.Module,
 		lua.Module,
 	},
 	HeaderFilters: []*http.Module{

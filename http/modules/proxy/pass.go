@@ -1,0 +1,124 @@
+package proxy
+
+import (
+	"strings"
+
+	"moongate/conf"
+	"moongate/core/process"
+	"moongate/http"
+	"moongate/http/upstream"
+)
+
+// vars are the parts of an address: nginx's ngx_http_proxy_vars_t.
+type vars struct {
+	// schema is "http://" or "https://" as written.
+	schema string
+	// key is the schema and what identifies the server, for cache keys.
+	key string
+	// host is the value of Host, port the port as $proxy_port shows it.
+	host, port string
+	uri        string
+}
+
+const (
+	schemaHTTP  = "http://"
+	schemaHTTPS = "https://"
+)
+
+// cutSchema splits an address; port is the schema's.
+func cutSchema(s string) (schema, rest string, port uint16) {
+	for schema, port := range map[string]uint16{schemaHTTP: 80, schemaHTTPS: 443} {
+		if n := len(schema); len(s) >= n && strings.EqualFold(s[:n], schema) {
+			return s[:n], s[n:], port
+		}
+	}
+	return "", s, 0
+}
+
+// newVars takes an address apart; defaultPort is the schema's.
+func newVars(schema string, u *http.URL, defaultPort uint16) vars {
+	v := vars{schema: schema, uri: u.URI}
+	switch {
+	case u.Unix:
+		v.host = "localhost"
+		v.key = schema + "unix:" + u.Host + ":"
+		return v
+	case !u.NoPort && u.Port != defaultPort:
+		v.host, v.port = u.Host+":"+u.PortText, u.PortText
+	default:
+		v.host, v.port = u.Host, "80"
+		if defaultPort != 80 {
+			v.port = "443"
+		}
+	}
+	v.key = schema + v.host
+	return v
+}
+
+// passDirective is "proxy_pass URL".
+func passDirective(cf *conf.Conf, c *locConf) error {
+	if c.Upstream != nil || c.pass != nil {
+		return conf.ErrDuplicate
+	}
+	l := http.LocOf(cf)
+	l.Handler = c.handle
+	l.AutoRedirect = l.AutoRedirect || strings.HasSuffix(l.Name, "/")
+	arg := cf.Args[0]
+	if strings.Contains(arg, "$") {
+		v, err := http.CompileArg(cf, arg)
+		c.pass = v
+		return err
+	}
+	schema, rest, port := cutSchema(arg)
+	if schema == "" {
+		return cf.Errorf("invalid URL prefix")
+	}
+	if port == 443 {
+		return cf.Errorf("https protocol to upstreams is not built into moongate yet")
+	}
+	up, u, err := upstream.Add(cf, rest, http.URLOptions{DefaultPort: port, URIPart: true})
+	if err != nil {
+		return err
+	}
+	c.Upstream, c.vars, c.url = up, newVars(schema, u, port), arg
+	c.location = l.Name
+	if l.Named || l.Regex != nil || l.NoName {
+		if c.vars.uri != "" {
+			return cf.Errorf(`"proxy_pass" cannot have URI part in location given by regular expression, ` +
+				`or inside named location, or inside "if" statement, or inside "limit_except" block`)
+		}
+		c.location = ""
+	}
+	return nil
+}
+
+// eval computes an address with variables; false after saying in the log what
+// is wrong with it.
+func (x *exchange) eval(c *locConf) bool {
+	r := x.R
+	s := c.pass.Eval(r)
+	schema, rest, port := cutSchema(s)
+	if schema == "" || rest == "" {
+		r.Error(`invalid URL prefix in "%s"`, s)
+		return false
+	}
+	u, err := http.ParseURL(nil, rest, http.URLOptions{DefaultPort: port, URIPart: true, NoResolve: true})
+	if err != nil {
+		r.Error(`%s in upstream "%s"`, err, rest)
+		return false
+	}
+	if strings.HasPrefix(u.URI, "?") {
+		u.URI = "/" + u.URI
+	}
+	x.Schema = schema
+	x.vars = newVars(schema, u, port)
+	t := &upstream.Target{Host: u.Host, Port: u.Port, NoPort: u.NoPort}
+	if len(u.Addrs) > 0 {
+		t.Addr = u.Addrs[0]
+		if t.Addr == (process.Addr{}) {
+			t.Addr.Unix = u.Host
+		}
+	}
+	x.Target = t
+	return true
+}

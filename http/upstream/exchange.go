@@ -1,0 +1,491 @@
+package upstream
+
+import (
+	"strings"
+
+	"moongate/core/event"
+	"moongate/core/log"
+	"moongate/http"
+	"moongate/http/wire"
+)
+
+// Protocol is what a module makes of an exchange: how the request looks on the
+// wire and how the response is read.
+type Protocol interface {
+	// Request builds the request with Exchange.Begin. Other verdicts than OK
+	// end the client's request.
+	Request(e *Exchange) http.Verdict
+	// Restart forgets what was read of a response, for another peer.
+	Restart(e *Exchange)
+	// Header goes on with the response header in Exchange.Unread.
+	Header(e *Exchange) Header
+	// StartBody sets Exchange.Length, and Keep where there is no body.
+	StartBody(e *Exchange)
+	// Body takes bytes of the body as they came and hands what is data in them
+	// to Exchange.Data. It keeps Length and Keep up to date. An error, which
+	// it has logged, ends the exchange.
+	Body(e *Exchange, b []byte) error
+}
+
+// Header is what Protocol.Header came to.
+type Header uint8
+
+// The results of reading a response header.
+const (
+	// HeaderAgain: it is not complete.
+	HeaderAgain Header = iota
+	HeaderDone
+	// HeaderEarlyHints: this was a 103 response, the final one is to follow.
+	HeaderEarlyHints
+	// HeaderInvalid: it makes no sense, which was logged.
+	HeaderInvalid
+	// HeaderFailed: the request cannot go on here.
+	HeaderFailed
+)
+
+// Rewriter is a Protocol that rewrites fields of the response.
+type Rewriter interface {
+	// Redirect rewrites a URL of a Location or Refresh field from an offset
+	// on.
+	Redirect(e *Exchange, value string, from int) (string, bool)
+	// Cookie rewrites a Set-Cookie field.
+	Cookie(e *Exchange, value string) (string, bool)
+}
+
+// Finisher is a Protocol that wants to know when the exchange is over.
+type Finisher interface {
+	Finish(e *Exchange, v http.Verdict)
+}
+
+// Until is the Length of a body that ends when the connection does.
+const Until = -1
+
+// Exchange is one request's dealings with the peers of an upstream: nginx's
+// ngx_http_upstream_t. It lives until the end of the request, for the log.
+type Exchange struct {
+	R        *http.Request
+	Conf     *Conf
+	Traits   *Traits
+	Protocol Protocol
+	Upstream *Upstream
+	Balancer Balancer
+	RR       RoundRobin
+	// Peer is the one in use, nil between two.
+	Peer *Peer
+	// Tries counts down the peers that may be tried.
+	Tries int
+	// Hint is the session that sticky found.
+	Hint string
+	// Schema and URI are those of the request, for the log.
+	Schema, URI string
+	// Method replaces the request's when the cache wants another.
+	Method string
+	// Target is the address that variables gave, with Upstream nil.
+	Target *Target
+
+	// In is the response's header.
+	In Response
+	// Length is how much of the response's body must still come: 0 when it is
+	// complete, Until when only its end tells, else at least so many bytes.
+	Length int64
+	// Keep: the connection can serve another exchange after this response.
+	Keep bool
+	// Upgrade: the connection becomes a tunnel.
+	Upgrade bool
+	// Buffering: the response is read as fast as it comes.
+	Buffering bool
+	// Cacheable: the response may be kept in a cache.
+	Cacheable bool
+
+	main     *Main
+	link     *link
+	state    *State
+	states   []State
+	peerName string
+	start    int64 // of the current try, in NowMsec
+	began    int64 // of the first one
+	cached   bool  // the connection had been kept
+
+	req      []byte // the request up to its body
+	body     Body
+	sent     bool // something of the request was sent
+	bodySent bool // all of it was sent
+	received bool // something of the response was received
+	started  bool // the header has gone to the client
+	finished bool
+	watching *event.Fiber
+	buf      []byte
+	rd, wr   int
+	hints    int // bytes of early hints
+	pieces   [][]byte
+	out      []http.Buf
+	pipe     pipe
+	sender   sender
+	release  func()
+}
+
+// Of returns the exchange of a request, nil if there was none.
+func OfRequest(r *http.Request) *Exchange {
+	e, _ := r.Upstream.(*Exchange)
+	return e
+}
+
+// New begins an exchange for a request; Run does the rest.
+func New(r *http.Request, c *Conf, t *Traits, p Protocol) *Exchange {
+	m := mainSlot.Of(r.Scope)
+	e := m.pool.get()
+	e.main, e.R, e.Conf, e.Traits, e.Protocol = m, r, c, t, p
+	e.Upstream, e.Buffering = c.Upstream, c.Buffering.V
+	e.In.reset()
+	if old := OfRequest(r); old != nil {
+		e.states = append(e.states[:0], old.states...)
+	}
+	r.Upstream = e
+	r.Cleanup(e.release)
+	return e
+}
+
+// Run speaks with the peers until a response has been sent to the client or
+// there is none to be had. The request's body must have been read, unless
+// Unbuffered was called.
+func (e *Exchange) Run() http.Verdict {
+	r := e.R
+	if !r.PostAction && !e.Conf.IgnoreClientAbort.V && !e.storing() {
+		e.watching = r.Loop().Current()
+		r.WatchClient(e.watching)
+	}
+	v := e.run()
+	e.unwatch()
+	return v
+}
+
+func (e *Exchange) unwatch() {
+	if e.watching == nil {
+		return
+	}
+	e.R.UnwatchClient(e.watching)
+	if e.watching.Err() == event.ErrPeerClosed {
+		e.watching.Uncancel()
+	}
+	e.watching = nil
+}
+
+func (e *Exchange) run() http.Verdict {
+	if v := e.Protocol.Request(e); v != http.OK {
+		return e.finish(v)
+	}
+	if len(e.states) > 0 {
+		e.states = append(e.states, State{}) // the ":" of an internal redirect
+	}
+	if v := e.choosePeers(); v != http.OK {
+		return e.finish(v)
+	}
+	e.began = e.msec()
+	if n := int(e.Conf.NextTries.V); n > 0 {
+		e.Tries = min(e.Tries, n)
+	}
+	for {
+		fail, v := e.try()
+		if v != http.OK {
+			return e.finish(v)
+		}
+		if fail == 0 {
+			fail, v = e.headerReceived()
+		}
+		if fail == 0 {
+			return v
+		}
+		if v := e.next(fail); v != http.OK {
+			return e.finish(v)
+		}
+	}
+}
+
+// try does one exchange with one peer up to the response's header.
+func (e *Exchange) try() (fail int, v http.Verdict) {
+	e.newState()
+	if fail, v = e.connect(); fail != 0 || v != http.OK {
+		return fail, v
+	}
+	if e.sent || e.received {
+		e.restart()
+	}
+	e.sent, e.bodySent, e.received = false, false, false
+	e.state.ConnectTime = e.msec() - e.start
+	if fail, v = e.send(); fail != 0 || v != http.OK {
+		return fail, v
+	}
+	return e.readHeader()
+}
+
+// restart forgets the response of the peer before.
+func (e *Exchange) restart() {
+	e.Protocol.Restart(e)
+	e.hints, e.rd, e.wr = 0, 0, 0
+	e.Keep, e.Upgrade = false, false
+	e.In.reset()
+}
+
+// headerReceived decides what becomes of a response whose header is complete.
+func (e *Exchange) headerReceived() (fail int, v http.Verdict) {
+	e.state.HeaderTime = e.msec() - e.start
+	if e.In.Status >= int(http.StatusSpecialResponse) {
+		if fail := e.statusFails(); fail != 0 {
+			return fail, http.OK
+		}
+		if v := e.intercept(); v != http.OK {
+			return 0, e.finish(v)
+		}
+	}
+	if v, done := e.passHeader(); done {
+		return 0, v
+	}
+	return 0, e.respond()
+}
+
+// nonIdempotent are the methods that must not be repeated unless allowed.
+const nonIdempotent = wire.POST | wire.LOCK | wire.PATCH
+
+var statusFails = [...]struct{ status, fail int }{
+	{500, Fail500}, {502, Fail502}, {503, Fail503}, {504, Fail504}, {403, Fail403}, {404, Fail404}, {429, Fail429},
+}
+
+// statusFails returns the reason to ask another peer because of the response's
+// status, 0 if there is none or no other may be asked.
+func (e *Exchange) statusFails() int {
+	for _, s := range statusFails {
+		if s.status != e.In.Status {
+			continue
+		}
+		if e.Tries > 1 && e.mayRepeat(s.fail) {
+			return s.fail
+		}
+		return 0
+	}
+	return 0
+}
+
+// mayRepeat reports whether another peer may be asked after a failure.
+func (e *Exchange) mayRepeat(fail int) bool {
+	if e.sent && e.R.Method&nonIdempotent != 0 {
+		fail |= FailNonIdempotent
+	}
+	timeout := e.Conf.NextTimeout.V.Milliseconds()
+	return e.Conf.NextUpstream.V&fail == fail && !(e.sent && e.body == BodyStreamed) &&
+		!(timeout > 0 && e.msec()-e.began >= timeout)
+}
+
+// next gives a failed peer up. OK means that another one can be asked.
+func (e *Exchange) next(fail int) http.Verdict {
+	if e.Peer != nil {
+		how := PeerFailed
+		if fail == Fail403 || fail == Fail404 {
+			how = PeerNext
+		}
+		e.freePeer(how)
+	}
+	if fail == FailTimeout {
+		e.R.Logf(log.Error, errTimedOut, "upstream timed out")
+	}
+	if e.cached && fail == FailError {
+		e.Tries++ // the connection may just have been closed for its age
+	}
+	status := failStatus(fail)
+	if e.R.Conn.Failed {
+		return http.StatusClientClosed
+	}
+	e.state.Status = int(status)
+	if e.Tries == 0 || !e.mayRepeat(fail) {
+		return status
+	}
+	e.closeLink()
+	return http.OK
+}
+
+// failStatus is what the client gets when there is no other peer.
+func failStatus(fail int) http.Verdict {
+	switch fail {
+	case FailTimeout, Fail504:
+		return http.StatusGatewayTimeOut
+	case Fail500:
+		return http.StatusInternalServerError
+	case Fail503:
+		return http.StatusServiceUnavailable
+	case Fail403:
+		return http.StatusForbidden
+	case Fail404:
+		return http.StatusNotFound
+	case Fail429:
+		return http.StatusTooManyRequests
+	}
+	return http.StatusBadGateway
+}
+
+// intercept replaces an error response by the location's own.
+func (e *Exchange) intercept() http.Verdict {
+	status := http.Verdict(e.In.Status)
+	if status == http.StatusNotFound && e.Traits.Intercept404 {
+		return status
+	}
+	if !e.Conf.InterceptErrors.V {
+		return http.OK
+	}
+	for i := range e.R.Core.ErrorPages {
+		if e.R.Core.ErrorPages[i].Status != e.In.Status {
+			continue
+		}
+		if status == http.StatusUnauthorized {
+			for i := range e.In.List {
+				if f := &e.In.List[i]; f.ID == wire.HeaderWWWAuthenticate {
+					e.R.Out.List = append(e.R.Out.List, *f)
+				}
+			}
+		}
+		return status
+	}
+	return http.OK
+}
+
+// finish ends the exchange: nginx's ngx_http_upstream_finalize_request.
+func (e *Exchange) finish(v http.Verdict) http.Verdict {
+	if e.finished {
+		return v
+	}
+	e.finished = true
+	e.settle()
+	if f, ok := e.Protocol.(Finisher); ok {
+		f.Finish(e, v)
+	}
+	if e.Peer != nil {
+		e.freePeer(PeerDone)
+	}
+	e.closeLink()
+	if v == http.Declined {
+		return v
+	}
+	r := e.R
+	r.Conn.Action = "sending to client"
+	switch {
+	case !e.started, v == http.StatusRequestTimeOut, v == http.StatusClientClosed:
+		return v
+	case v >= http.StatusSpecialResponse:
+		r.KeepAlive = false
+		if !r.HeaderOnly {
+			r.Flush()
+		}
+		return http.Error
+	}
+	return v
+}
+
+// settle completes the record of the current try.
+func (e *Exchange) settle() {
+	if s := e.state; s != nil && s.ResponseTime == unset {
+		s.ResponseTime = e.msec() - e.start
+		if e.pipe.read > 0 {
+			s.BytesReceived += e.pipe.read - e.pipe.preread
+			s.ResponseLength = e.pipe.read
+		}
+		if e.link != nil {
+			s.BytesSent = e.link.sent
+		}
+	}
+}
+
+// freePeer lets the balancer know, and keeps the connection if that is of use.
+func (e *Exchange) freePeer(how Outcome) {
+	if e.link != nil {
+		e.state.BytesSent = e.link.sent
+		if how != PeerFailed && e.Keep && e.bodySent && e.Upstream != nil && e.Upstream.keepalive.put(e.link, e) {
+			e.link = nil
+		}
+	}
+	e.Balancer.Free(e, how)
+	e.Peer, e.Hint = nil, ""
+}
+
+func (e *Exchange) closeLink() {
+	if e.link != nil {
+		e.link.Close()
+		e.link = nil
+	}
+}
+
+// aborted reports whether err comes from the client having gone, or from the
+// worker ending; it then says so in the log.
+func (e *Exchange) aborted(err error) bool {
+	f := e.R.Loop().Current()
+	if err == nil || f == nil || f.Err() == nil || f.Err() != err {
+		return false
+	}
+	if err == event.ErrPeerClosed {
+		f.Uncancel()
+		text := "epoll_wait() reported that client prematurely closed connection"
+		if e.link != nil {
+			text += ", so upstream connection is closed too"
+		}
+		e.R.Logf(log.Info, nil, "%s", text)
+	}
+	e.R.Conn.Failed = true
+	return true
+}
+
+// now is the time in seconds, as balancers count it.
+func (e *Exchange) now() int64 { return e.R.Loop().Now().Unix() }
+
+func (e *Exchange) msec() int64 { return e.R.Loop().NowMsec() }
+
+// AppendLog implements http.UpstreamLog.
+func (e *Exchange) AppendLog(b []byte) []byte {
+	if e.peerName == "" {
+		return b
+	}
+	b = append(append(append(b, `, upstream: "`...), e.Schema...), e.peerName...)
+	if strings.HasPrefix(e.peerName, "unix:") {
+		b = append(b, ':')
+	}
+	return append(append(b, e.URI...), '"')
+}
+
+// pool keeps the exchanges of a worker for reuse.
+type pool struct {
+	free []*Exchange
+	bufs bufPool
+}
+
+// maxPooled bounds the exchanges that are kept.
+const maxPooled = 256
+
+func (p *pool) get() *Exchange {
+	if n := len(p.free); n > 0 {
+		e := p.free[n-1]
+		p.free = p.free[:n-1]
+		return e
+	}
+	e := &Exchange{}
+	e.release = e.recycle
+	e.pipe.e, e.sender.e = e, e
+	e.pipe.readLoop = e.pipe.reader
+	e.sender.loop = e.sender.run
+	return e
+}
+
+// recycle runs at the end of the request.
+func (e *Exchange) recycle() {
+	e.finish(http.Done)
+	p := &e.main.pool
+	e.pipe.reset()
+	if len(p.free) >= maxPooled || cap(e.req) > 1<<16 {
+		return
+	}
+	clear(e.out)
+	clear(e.pieces)
+	clear(e.states)
+	in, pp, s := e.In, e.pipe, e.sender
+	in.reset()
+	*e = Exchange{
+		In: in, pipe: pp, sender: s, release: e.release, req: e.req[:0], buf: e.buf, pieces: e.pieces[:0],
+		out: e.out[:0], states: e.states[:0],
+	}
+	p.free = append(p.free, e)
+}

@@ -1,0 +1,99 @@
+package upstream
+
+import (
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"moongate/conf"
+	"moongate/core/log"
+	"moongate/http"
+)
+
+// StorePath says whether responses are kept as files, and where: a path with
+// variables, or that of root or alias.
+type StorePath struct {
+	on   bool
+	path *http.Complex
+}
+
+// parseStore reads "PREFIX_store on | off | path".
+func parseStore(cf *conf.Conf) (StorePath, error) {
+	switch arg := cf.Args[0]; arg {
+	case "off":
+		return StorePath{}, nil
+	case "on":
+		return StorePath{on: true}, nil
+	case "":
+		return StorePath{}, cf.Errorf("empty path")
+	default:
+		path, err := http.CompileArg(cf, arg)
+		return StorePath{true, path}, err
+	}
+}
+
+// keep moves the file with a complete response to its place: nginx's
+// ngx_http_upstream_store.
+func (p *pipe) keep() {
+	e := p.e
+	if !e.Conf.Store.V.on || e.In.Status != int(http.StatusOK) ||
+		e.In.ContentLength != -1 && e.In.ContentLength != p.tempSize {
+		return
+	}
+	if p.temp == nil && !p.openTemp() {
+		return
+	}
+	path := ""
+	if s := e.Conf.Store.V.path; s != nil {
+		path = s.Eval(e.R)
+	} else {
+		path, _ = e.R.MapPath()
+	}
+	if path == "" {
+		return
+	}
+	if e.In.LastModified >= 0 {
+		t := unix.NsecToTimeval(e.In.LastModified * int64(second))
+		if err := unix.Futimes(p.temp.FD, []unix.Timeval{t, t}); err != nil {
+			e.R.Logf(log.Crit, err, `futimes() "%s" failed`, p.temp.Name)
+		}
+	}
+	e.moveFile(p.temp.Name, path, e.Conf.StoreAccess.V)
+}
+
+// moveFile gives a file its access bits and its place, making the folders on
+// the way: nginx's ngx_ext_rename_file.
+func (e *Exchange) moveFile(from, to string, access uint32) {
+	if err := unix.Chmod(from, access); err != nil {
+		e.R.Logf(log.Crit, err, `chmod() "%s" failed`, from)
+		return
+	}
+	err := unix.Rename(from, to)
+	if err == unix.ENOENT {
+		if err := makeFolders(filepath.Dir(to), folderAccess(access)); err != nil {
+			e.R.Logf(log.Crit, err, `mkdir() "%s" failed`, filepath.Dir(to))
+			return
+		}
+		err = unix.Rename(from, to)
+	}
+	if err != nil {
+		e.R.Logf(log.Crit, err, `rename() "%s" to "%s" failed`, from, to)
+	}
+}
+
+// folderAccess lets those into a folder who may read the files in it.
+func folderAccess(access uint32) uint32 { return access | access&0o444>>2 }
+
+func makeFolders(path string, access uint32) error {
+	err := unix.Mkdir(path, access)
+	if err == unix.ENOENT {
+		if err := makeFolders(filepath.Dir(path), access); err != nil {
+			return err
+		}
+		err = unix.Mkdir(path, access)
+	}
+	if err == unix.EEXIST {
+		return nil
+	}
+	return err
+}
