@@ -122,6 +122,9 @@ func (v *VM) Close() {
 	v.chunks, v.free = nil, nil
 }
 
+// Main is the thread whose globals are _G itself: for code that runs before any request. It is never put into the pool.
+func (v *VM) Main() *Thread { return v.main }
+
 // Globals is the table _G of the VM, which the globals of all requests inherit from.
 func (v *VM) Globals() *lua.LTable { return v.globals }
 
