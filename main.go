@@ -14,11 +14,14 @@ import (
 	"moongate/http/modules/autoindex"
 	"moongate/http/modules/charset"
 	"moongate/http/modules/dav"
+	"moongate/http/modules/echo"
 	"moongate/http/modules/emptygif"
+	"moongate/http/modules/flv"
 	"moongate/http/modules/gunzip"
 	"moongate/http/modules/gzip"
 	"moongate/http/modules/gzipstatic"
 	"moongate/http/modules/headers"
+	"moongate/http/modules/headersmore"
 	"moongate/http/modules/index"
 	httplog "moongate/http/modules/log"
 	"moongate/http/modules/notmodified"
@@ -26,7 +29,10 @@ import (
 	"moongate/http/modules/randomindex"
 	"moongate/http/modules/rangefilter"
 	"moongate/http/modules/rewrite"
+	"moongate/http/modules/setmisc"
 	"moongate/http/modules/slice"
+	"moongate/http/modules/ssi"
+	"moongate/http/modules/ssl"
 	"moongate/http/modules/static"
 	"moongate/http/modules/stubstatus"
 	"moongate/http/modules/sub"
@@ -44,10 +50,14 @@ import (
 // A response passes the filters in the order of their lists, as in nginx.
 // What decides about the body as a whole comes first (the header of a
 // conditional request, the range of a body still in one piece), then what
-// changes it, and behind Postpone what works on the bytes that go out.
+// changes it, and behind Postpone what works on the bytes that go out. The
+// modules of third parties stand before headers, in the reverse of the order in
+// which OpenResty adds them: echo, set-misc, lua, headers-more.
 var httpOptions = &http.Options{
 	Serve: h1.Serve,
+	TLS:   ssl.TLS,
 	Modules: []*http.Module{
+		ssl.Module,
 		rewrite.Module,
 		tryfiles.Module,
 		randomindex.Module,
@@ -65,26 +75,35 @@ var httpOptions = &http.Options{
 		addition.Module,
 		sub.Module,
 		charset.Module,
+		ssi.Module,
 		gzip.Module,
 		rangefilter.Header,
 		slice.Last,
 		emptygif.Module,
 		stubstatus.Module,
+		flv.Module,
 		httplog.Module,
 		upstream.Module,
 		proxy.Module,
+		setmisc.NDK,
+		echo.Module,
+		setmisc.Module,
+		headersmore.Module,
 		lua.Module,
 	},
 	HeaderFilters: []*http.Module{
 		slice.Module,
 		notmodified.Module,
+		headersmore.Module,
 		lua.Module,
+		echo.Module,
 		headers.Module,
 		userid.Module,
 		gunzip.Module,
 		addition.Module,
 		sub.Module,
 		charset.Module,
+		ssi.Module,
 		gzip.Module,
 		rangefilter.Header,
 		slice.Last,
@@ -93,11 +112,13 @@ var httpOptions = &http.Options{
 		slice.Module,
 		rangefilter.Body,
 		lua.Module,
+		echo.Module,
 		headers.Module,
 		gunzip.Module,
 		addition.Module,
 		sub.Module,
 		charset.Module,
+		ssi.Module,
 		http.Postpone,
 		gzip.Module,
 	},

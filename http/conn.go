@@ -41,6 +41,10 @@ type Conn struct {
 	Worker *Worker
 	// Addr is the configured address it came in on.
 	Addr *Address
+	// Server is the server until a request names one: the address's default, or
+	// the one that the client named in the TLS handshake.
+	Server *ServerConf
+	sni    sniName
 	// Log is the connection's logger.
 	Log log.Entry
 	// Requests counts the requests served on it, the current one included.
@@ -65,12 +69,6 @@ type Conn struct {
 	Unix bool
 	// NoDelay: TCP_NODELAY is set.
 	NoDelay bool
-}
-
-// TLSInfo is what the request side needs to know of TLS.
-type TLSInfo interface {
-	// ServerName is the SNI name, "" without one.
-	ServerName() string
 }
 
 // ProxyHeader is what a PROXY protocol header said.

@@ -154,6 +154,9 @@ func (l *Listen) parameter(cf *conf.Conf, arg string) error {
 	case "default_server", "default":
 		l.DefaultServer = true
 	case "ssl":
+		if MainOf(cf).Options.TLS == nil {
+			return cf.Errorf(`the "ssl" parameter requires ngx_http_ssl_module`)
+		}
 		l.SSL = true
 	case "http2":
 		cf.Warnf(`the "listen ... http2" directive is deprecated, use the "http2" directive instead`)

@@ -90,6 +90,8 @@ type Options struct {
 	BodyFilters   []*Module
 	// Serve speaks with a client whose connection has become readable.
 	Serve func(c *Conn)
+	// TLS is for addresses with "ssl"; without it there is no such parameter.
+	TLS TLS
 
 	ctxCount int
 	postpone int

@@ -17,7 +17,7 @@ func testRequest(t testing.TB, m *MainConf) *Request {
 	}
 	cycle := &process.Cycle{Conf: &conf.Cycle{Prefix: "/prefix/"}}
 	w := &Worker{Worker: &process.Worker{Cycle: cycle, Loop: loop}, Main: m}
-	c := &Conn{Conn: &event.Conn{}, Worker: w, Addr: m.Ports()[0].Addrs[0]}
+	c := &Conn{Conn: &event.Conn{}, Worker: w, Addr: m.Ports()[0].Addrs[0], Server: m.Ports()[0].Addrs[0].Default}
 	r := c.NewRequest(nil)
 	r.Method, r.URI, r.Version = 2, "/", Version11
 	r.In.ContentLength = -1

@@ -15,7 +15,11 @@ func (r *Request) Run() {
 		r.KeepAlive = r.Version > Version10
 	}
 	r.LingeringClose = r.HasBody()
-	r.drive(r.runPhases())
+	if v := r.admit(); v != OK {
+		r.drive(v)
+	} else {
+		r.drive(r.runPhases())
+	}
 	r.waitSubrequests()
 	r.Complete = !r.Conn.Failed && !r.PostAction
 	if uri := r.Core.PostAction.V; uri != "" && !r.PostAction {

@@ -111,20 +111,30 @@ func (a *Address) buildNames(cf *conf.Conf) error {
 	return nil
 }
 
-// Find returns the server for a host, which is in lower case and without a
-// port. When a regular expression decided, it is returned too: its captures
-// are not set for any request yet (see Regex.Exec). The error is that of a
-// regular expression that failed, and is complete for the log.
+// Find returns the server for a host: that of Lookup, or the default one.
 func (a *Address) Find(host string) (*ServerConf, *Regex, error) {
+	s, re, err := a.Lookup(host)
+	if s == nil && err == nil {
+		s = a.Default
+	}
+	return s, re, err
+}
+
+// Lookup returns the server that has a host among its names, nil if none has.
+// The host is in lower case and without a port. When a regular expression
+// decided, it is returned too: its captures are not set for any request yet
+// (see Regex.Exec). The error is that of a regular expression that failed, and
+// is complete for the log.
+func (a *Address) Lookup(host string) (*ServerConf, *Regex, error) {
 	v := a.names
 	if v == nil {
-		return a.Default, nil, nil
+		return nil, nil, nil
 	}
 	if s, ok := v.static.Find(host); ok {
 		return s, nil, nil
 	}
 	if host == "" {
-		return a.Default, nil, nil
+		return nil, nil, nil
 	}
 	for i := range v.regexes {
 		n := &v.regexes[i]
@@ -136,7 +146,7 @@ func (a *Address) Find(host string) (*ServerConf, *Regex, error) {
 			return n.server, n.re, nil
 		}
 	}
-	return a.Default, nil, nil
+	return nil, nil, nil
 }
 
 // FindServer chooses the server of the request by its host name and sets the
@@ -159,7 +169,7 @@ func (r *Request) FindServer(host string) bool {
 
 // EnterDefaultServer puts the configuration into effect that holds until the
 // host is known.
-func (r *Request) EnterDefaultServer() { r.enterServer(r.Conn.Addr.Default) }
+func (r *Request) EnterDefaultServer() { r.enterServer(r.Conn.Server) }
 
 func (r *Request) enterServer(s *ServerConf) {
 	r.SetScope(s.scope)

@@ -57,6 +57,9 @@ func (a *acceptor) Serve(ec *event.Conn) {
 		if a.socket.ProxyProtocol && !c.readProxyProtocol() {
 			return
 		}
+		if c.Addr.SSL && !a.main.Options.TLS.Handshake(c) {
+			return
+		}
 	}
 	a.main.Options.Serve(c)
 }
@@ -71,14 +74,11 @@ func (a *acceptor) open(ec *event.Conn) *Conn {
 		local := ec.LocalAddr()
 		c.Addr = a.socket.Find(process.Addr{IP: local.AddrPort, Unix: local.Path})
 	}
+	c.Server = c.Addr.Default
 	c.Unix = a.socket.Addr.Unix != ""
 	c.setPeer()
 	c.Action = "waiting for request"
-	logger := coreLoc.Of(c.Addr.Default.scope).ErrorLog
-	if logger == nil {
-		logger = c.Worker.Cycle.Log()
-	}
-	c.Log = logger.With(c, ec.Number)
+	c.Log = c.Server.logger(c.Worker).With(c, ec.Number)
 	return c
 }
 
@@ -96,7 +96,7 @@ func (a *acceptor) IdleTimeout(ec *event.Conn) {
 		ec.Close()
 		return
 	}
-	ec.Close()
+	c.Close()
 	c.Release()
 }
 

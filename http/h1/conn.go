@@ -103,7 +103,7 @@ func Serve(c *http.Conn) {
 // connection stays open, for how long.
 func (h *conn) serve() (idle bool, d time.Duration) {
 	c := h.c
-	h.useBuffer(int(c.Addr.Default.ClientHeaderBufferSize.V))
+	h.useBuffer(int(c.Server.ClientHeaderBufferSize.V))
 	first := c.Requests == 0
 	if n, err := h.fill(first); err != nil {
 		h.startFailed(n, err, first)
@@ -132,7 +132,9 @@ func (h *conn) serve() (idle bool, d time.Duration) {
 		h.dropLarge()
 		if h.rd == h.wr {
 			h.rd, h.wr = 0, 0
-			return true, d
+			if !h.decrypted() {
+				return true, d
+			}
 		}
 		h.compact()
 	}
@@ -169,7 +171,7 @@ func (h *conn) fill(first bool) (int, error) {
 		}
 		left := h.deadline - c.Loop().NowMsec()
 		if h.deadline == 0 {
-			left = c.Addr.Default.ClientHeaderTimeout.V.Milliseconds()
+			left = c.Server.ClientHeaderTimeout.V.Milliseconds()
 			h.deadline = c.Loop().NowMsec() + left
 		}
 		if left <= 0 {
@@ -188,6 +190,19 @@ func (h *conn) tryRead(p []byte) (int, error) {
 		return h.c.TryRead(p)
 	}
 	return h.c.IO.Read(p)
+}
+
+// decrypted takes what TLS has received already, of which the loop knows
+// nothing, and reports whether there was something.
+func (h *conn) decrypted() bool {
+	if h.c.TLS == nil {
+		return false
+	}
+	n, err := h.c.IO.Read(h.in)
+	if err == nil {
+		h.wr = n
+	}
+	return err == nil
 }
 
 // startFailed ends a connection that brought no request.

@@ -25,7 +25,7 @@ func takeKnown(r *http.Request, f *http.Header) http.Verdict {
 			r.In.ConnectionClose, r.In.ConnectionKeepAlive = false, true
 		}
 	case wire.HeaderUserAgent:
-		takeUserAgent(r, f.Value)
+		r.In.TakeUserAgent(f.Value)
 	case wire.HeaderIfModifiedSince, wire.HeaderIfUnmodifiedSince, wire.HeaderIfMatch, wire.HeaderIfNoneMatch,
 		wire.HeaderContentLength, wire.HeaderContentRange, wire.HeaderIfRange, wire.HeaderTransferEncoding,
 		wire.HeaderExpect, wire.HeaderAuthorization, wire.HeaderProxyAuthorization:
@@ -58,50 +58,20 @@ func takeHost(r *http.Request, f *http.Header) http.Verdict {
 	if r.HostName != "" {
 		return http.OK
 	}
-	if !r.FindServer(buf.String(host)) {
-		return http.StatusInternalServerError
+	if v := r.ChooseServer(buf.String(host)); v != http.OK {
+		return v
 	}
 	r.HostName, r.Port = buf.String(host), int(port)
 	return http.OK
 }
 
-// takeUserAgent recognizes the browsers that need special treatment.
-func takeUserAgent(r *http.Request, ua string) {
-	in := &r.In
-	if i := strings.Index(ua, "MSIE "); i >= 0 && i+7 < len(ua) {
-		in.MSIE = true
-		if ua[i+6] == '.' {
-			switch ua[i+5] {
-			case '4', '5':
-				in.MSIE6 = true
-			case '6':
-				in.MSIE6 = !strings.Contains(ua[i+7:], "SV1")
-			}
-		}
-	}
-	if strings.Contains(ua, "Opera") {
-		in.Opera, in.MSIE, in.MSIE6 = true, false, false
-	}
-	if in.MSIE || in.Opera {
-		return
-	}
-	switch {
-	case strings.Contains(ua, "Gecko/"):
-		in.Gecko = true
-	case strings.Contains(ua, "Chrome/"):
-		in.Chrome = true
-	case strings.Contains(ua, "Safari/") && strings.Contains(ua, "Mac OS X"):
-		in.Safari = true
-	case strings.Contains(ua, "Konqueror"):
-		in.Konqueror = true
-	}
-}
-
 // checkHeader judges the header as a whole: nginx's
 // ngx_http_process_request_header.
 func checkHeader(r *http.Request) http.Verdict {
-	if r.HostName == "" && !r.FindServer("") {
-		return http.StatusInternalServerError
+	if r.HostName == "" {
+		if v := r.ChooseServer(""); v != http.OK {
+			return v
+		}
 	}
 	if !r.In.Has(wire.HeaderHost) && r.Version > http.Version10 {
 		return refuse(r, http.StatusBadRequest, `client sent HTTP/1.1 request without "Host" header`)

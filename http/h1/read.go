@@ -119,8 +119,8 @@ func (h *conn) takeLine(r *http.Request) http.Verdict {
 			h.c.Log.Log(log.Info, nil, "client sent invalid host in request line")
 			return http.StatusBadRequest
 		}
-		if !r.FindServer(buf.String(host)) {
-			return http.StatusInternalServerError
+		if v := r.ChooseServer(buf.String(host)); v != http.OK {
+			return v
 		}
 		r.HostName, r.Port = buf.String(host), int(port)
 	}
@@ -129,8 +129,8 @@ func (h *conn) takeLine(r *http.Request) http.Verdict {
 
 // noHeader completes an HTTP/0.9 request, which is its line.
 func (h *conn) noHeader(r *http.Request) http.Verdict {
-	if r.HostName == "" && !r.FindServer("") {
-		return http.StatusInternalServerError
+	if r.HostName == "" {
+		return r.ChooseServer("")
 	}
 	return http.OK
 }

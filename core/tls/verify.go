@@ -1,0 +1,317 @@
+package tls
+
+import (
+	"bytes"
+	gotls "crypto/tls"
+	"crypto/x509"
+	"errors"
+	"time"
+)
+
+// VerifyResult is a verdict on a certificate, numbered as X509_V_ERR_*.
+type VerifyResult int
+
+// The verdicts that are told apart.
+const (
+	VerifyOK                 VerifyResult = 0
+	VerifyUnspecified        VerifyResult = 1
+	VerifyNoIssuer           VerifyResult = 2
+	VerifyNoCRL              VerifyResult = 3
+	VerifyBadSignature       VerifyResult = 7
+	VerifyBadCRLSignature    VerifyResult = 8
+	VerifyNotYetValid        VerifyResult = 9
+	VerifyExpired            VerifyResult = 10
+	VerifyCRLNotYetValid     VerifyResult = 11
+	VerifyCRLExpired         VerifyResult = 12
+	VerifySelfSignedLeaf     VerifyResult = 18
+	VerifySelfSignedChain    VerifyResult = 19
+	VerifyNoLocalIssuer      VerifyResult = 20
+	VerifyNoFirstIssuer      VerifyResult = 21
+	VerifyChainTooLong       VerifyResult = 22
+	VerifyRevoked            VerifyResult = 23
+	VerifyInvalidCA          VerifyResult = 24
+	VerifyPathLength         VerifyResult = 25
+	VerifyPurpose            VerifyResult = 26
+	VerifyUnhandledExtension VerifyResult = 34
+	VerifyNamePermitted      VerifyResult = 47
+	VerifyHostname           VerifyResult = 62
+	VerifyWeakSignature      VerifyResult = 68
+)
+
+var verifyTexts = map[VerifyResult]string{
+	VerifyOK: "ok", VerifyUnspecified: "unspecified certificate verification error",
+	VerifyNoIssuer: "unable to get issuer certificate", VerifyNoCRL: "unable to get certificate CRL",
+	VerifyBadSignature: "certificate signature failure", VerifyBadCRLSignature: "CRL signature failure",
+	VerifyNotYetValid: "certificate is not yet valid", VerifyExpired: "certificate has expired",
+	VerifyCRLNotYetValid: "CRL is not yet valid", VerifyCRLExpired: "CRL has expired",
+	VerifySelfSignedLeaf: "self-signed certificate", VerifySelfSignedChain: "self-signed certificate in certificate chain",
+	VerifyNoLocalIssuer: "unable to get local issuer certificate", VerifyNoFirstIssuer: "unable to verify the first certificate",
+	VerifyChainTooLong: "certificate chain too long", VerifyRevoked: "certificate revoked",
+	VerifyInvalidCA: "invalid CA certificate", VerifyPathLength: "path length constraint exceeded",
+	VerifyPurpose: "unsuitable certificate purpose", VerifyUnhandledExtension: "unhandled critical extension",
+	VerifyNamePermitted: "permitted subtree violation", VerifyHostname: "hostname mismatch",
+	VerifyWeakSignature: "CA signature digest algorithm too weak",
+}
+
+// String is OpenSSL's text.
+func (v VerifyResult) String() string {
+	if s, ok := verifyTexts[v]; ok {
+		return s
+	}
+	return "unknown certificate verification error"
+}
+
+// Optional reports whether ssl_verify_client optional_no_ca passes over the
+// verdict: the chain does not lead to a trusted authority (nginx's
+// ngx_ssl_verify_error_optional).
+func (v VerifyResult) Optional() bool {
+	switch v {
+	case VerifySelfSignedLeaf, VerifySelfSignedChain, VerifyNoLocalIssuer, VerifyNoFirstIssuer:
+		return true
+	}
+	return false
+}
+
+// verifier checks the certificates of peers.
+type verifier struct {
+	ask     bool // a client is asked for a certificate
+	trusted []*x509.Certificate
+	crls    []*x509.RevocationList
+	depth   int
+	usage   x509.ExtKeyUsage
+}
+
+// VerifyClient asks clients for a certificate, naming the authorities of cas
+// (ssl_verify_client, ssl_client_certificate, ssl_verify_depth).
+func (ctx *Context) VerifyClient(cas []*x509.Certificate, depth int) {
+	ctx.verify.ask, ctx.verify.depth, ctx.verify.usage = true, depth, x509.ExtKeyUsageClientAuth
+	ctx.config.ClientAuth = gotls.RequestClientCert
+	if len(cas) > 0 {
+		ctx.config.ClientCAs = x509.NewCertPool()
+		for _, c := range cas {
+			ctx.config.ClientCAs.AddCert(c)
+		}
+	}
+	ctx.Trust(cas)
+}
+
+// Trust adds authorities (ssl_trusted_certificate).
+func (ctx *Context) Trust(cas []*x509.Certificate) {
+	ctx.verify.trusted = append(ctx.verify.trusted, cas...)
+}
+
+// Trusted are the authorities.
+func (ctx *Context) Trusted() []*x509.Certificate { return ctx.verify.trusted }
+
+// SetCRLs has every certificate of a chain looked up in a revocation list
+// (ssl_crl).
+func (ctx *Context) SetCRLs(list []*x509.RevocationList) { ctx.verify.crls = list }
+
+// verifyConnection implements tls.Config.VerifyConnection. It keeps the verdict
+// and lets the handshake go on, as nginx answers with a page.
+func (ctx *Context) verifyConnection(cs gotls.ConnectionState) error {
+	c := ctx.current
+	switch {
+	case len(cs.PeerCertificates) == 0:
+		c.verdict = VerifyOK
+	case cs.DidResume && c.resumed != nil:
+		c.verdict = c.resumed.verify
+	default:
+		c.verdict = ctx.verify.check(cs.PeerCertificates, c.t.conn.Loop().Now())
+	}
+	return nil
+}
+
+// Verdict is what is thought of the peer's certificate.
+func (c *Conn) Verdict() VerifyResult { return c.verdict }
+
+// check verifies a chain that a peer sent, its own certificate first.
+//
+// crypto/x509 decides whether a chain is good. Only when it finds none, the
+// certificates are looked through for the reason that OpenSSL would give.
+func (v *verifier) check(certs []*x509.Certificate, now time.Time) VerifyResult {
+	roots, others := x509.NewCertPool(), x509.NewCertPool()
+	for _, c := range v.trusted {
+		if selfIssued(c) {
+			roots.AddCert(c)
+		} else {
+			others.AddCert(c)
+		}
+	}
+	for _, c := range certs[1:] {
+		others.AddCert(c)
+	}
+	chains, err := certs[0].Verify(x509.VerifyOptions{
+		Roots: roots, Intermediates: others, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{v.usage},
+	})
+	if err != nil {
+		return v.diagnose(certs, now, err)
+	}
+	result := VerifyUnspecified
+	for _, chain := range chains {
+		if result = v.checkChain(chain, now); result == VerifyOK {
+			break
+		}
+	}
+	return result
+}
+
+// checkChain applies to a good chain what crypto/x509 does not know of.
+func (v *verifier) checkChain(chain []*x509.Certificate, now time.Time) VerifyResult {
+	// The depth counts the certificates between the leaf and the root.
+	if len(chain)-2 > v.depth {
+		return VerifyChainTooLong
+	}
+	if len(v.crls) == 0 {
+		return VerifyOK
+	}
+	for i, c := range chain {
+		if r := v.revoked(c, chain[min(i+1, len(chain)-1)], now); r != VerifyOK {
+			return r
+		}
+	}
+	return VerifyOK
+}
+
+// revoked looks a certificate up in the list of its issuer.
+func (v *verifier) revoked(c, issuer *x509.Certificate, now time.Time) VerifyResult {
+	result := VerifyNoCRL
+	for _, crl := range v.crls {
+		if !bytes.Equal(crl.RawIssuer, c.RawIssuer) {
+			continue
+		}
+		if crl.CheckSignatureFrom(issuer) != nil {
+			result = VerifyBadCRLSignature
+			continue
+		}
+		switch {
+		case now.Before(crl.ThisUpdate):
+			result = VerifyCRLNotYetValid
+			continue
+		case !crl.NextUpdate.IsZero() && now.After(crl.NextUpdate):
+			result = VerifyCRLExpired
+			continue
+		}
+		for i := range crl.RevokedCertificateEntries {
+			if e := &crl.RevokedCertificateEntries[i]; e.SerialNumber.Cmp(c.SerialNumber) == 0 && e.ReasonCode != removeFromCRL {
+				return VerifyRevoked
+			}
+		}
+		return VerifyOK
+	}
+	return result
+}
+
+// removeFromCRL is the reason code of an entry that takes an earlier one back.
+const removeFromCRL = 8
+
+func selfIssued(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c.RawIssuer) }
+
+// maxChain bounds the walk along issuers.
+const maxChain = 100
+
+// diagnose finds out why no chain is good.
+func (v *verifier) diagnose(certs []*x509.Certificate, now time.Time, err error) VerifyResult {
+	chain := []*x509.Certificate{certs[0]}
+	trusted := v.isTrusted(certs[0])
+	for len(chain) < maxChain {
+		last := chain[len(chain)-1]
+		if selfIssued(last) {
+			break
+		}
+		next := findIssuer(v.trusted, last)
+		if next != nil {
+			trusted = true
+		} else if trusted {
+			break
+		} else if next = findIssuer(certs[1:], last); next == nil {
+			break
+		}
+		chain = append(chain, next)
+	}
+	top := chain[len(chain)-1]
+	switch {
+	case len(chain)-2 > v.depth:
+		return VerifyChainTooLong
+	case !selfIssued(top) && trusted:
+		return VerifyNoIssuer
+	case !trusted && len(chain) == 1 && selfIssued(top):
+		return VerifySelfSignedLeaf
+	case !trusted && selfIssued(top):
+		return VerifySelfSignedChain
+	case !trusted && len(chain) == 1:
+		// OpenSSL says first that the issuer is not at hand and then, which is what
+		// stays, that so the certificate cannot be verified.
+		return VerifyNoFirstIssuer
+	case !trusted:
+		return VerifyNoLocalIssuer
+	}
+	for i := len(chain) - 1; i >= 0; i-- {
+		if r := checkLink(chain, i, now); r != VerifyOK {
+			return r
+		}
+	}
+	return verifyResultOf(err)
+}
+
+// checkLink checks a certificate of a chain by itself and against its issuer.
+func checkLink(chain []*x509.Certificate, i int, now time.Time) VerifyResult {
+	c := chain[i]
+	switch {
+	case i > 0 && (c.BasicConstraintsValid && !c.IsCA || c.Version == 3 && !c.BasicConstraintsValid):
+		return VerifyInvalidCA
+	case i+1 < len(chain) && c.CheckSignatureFrom(chain[i+1]) != nil:
+		return VerifyBadSignature
+	case now.Before(c.NotBefore):
+		return VerifyNotYetValid
+	case now.After(c.NotAfter):
+		return VerifyExpired
+	}
+	return VerifyOK
+}
+
+func (v *verifier) isTrusted(c *x509.Certificate) bool {
+	for _, t := range v.trusted {
+		if t.Equal(c) {
+			return true
+		}
+	}
+	return false
+}
+
+func findIssuer(list []*x509.Certificate, c *x509.Certificate) *x509.Certificate {
+	for _, t := range list {
+		if bytes.Equal(t.RawSubject, c.RawIssuer) && !t.Equal(c) &&
+			(len(c.AuthorityKeyId) == 0 || len(t.SubjectKeyId) == 0 || bytes.Equal(c.AuthorityKeyId, t.SubjectKeyId)) {
+			return t
+		}
+	}
+	return nil
+}
+
+// verifyResultOf translates an error of crypto/x509.
+func verifyResultOf(err error) VerifyResult {
+	var invalid x509.CertificateInvalidError
+	var weak x509.InsecureAlgorithmError
+	var extension x509.UnhandledCriticalExtension
+	switch {
+	case errors.As(err, &weak):
+		return VerifyWeakSignature
+	case errors.As(err, &extension):
+		return VerifyUnhandledExtension
+	case errors.As(err, &invalid):
+		switch invalid.Reason {
+		case x509.Expired:
+			return VerifyExpired
+		case x509.NotAuthorizedToSign:
+			return VerifyInvalidCA
+		case x509.TooManyIntermediates:
+			return VerifyPathLength
+		case x509.IncompatibleUsage:
+			return VerifyPurpose
+		case x509.CANotAuthorizedForThisName, x509.UnconstrainedName:
+			return VerifyNamePermitted
+		}
+	}
+	return VerifyUnspecified
+}

@@ -1,0 +1,145 @@
+package ssl
+
+import (
+	"errors"
+	"io"
+
+	"golang.org/x/sys/unix"
+
+	"moongate/core/buf"
+	"moongate/core/event"
+	"moongate/core/log"
+	"moongate/core/tls"
+	"moongate/http"
+	"moongate/http/wire"
+)
+
+// TLS is what http.Options.TLS is to be.
+var TLS http.TLS = secure{}
+
+type secure struct{}
+
+// contentHandshake is the first byte of a TLS connection; one with the highest
+// bit set may be of SSLv2, for the error that it deserves.
+const contentHandshake = 22
+
+// Handshake implements http.TLS: nginx's ngx_http_ssl_handshake.
+func (secure) Handshake(c *http.Conn) bool {
+	c.Action = "SSL handshaking"
+	var first [1]byte
+	for {
+		n, err := c.TryPeek(first[:])
+		if err == event.ErrAgain {
+			err = c.WaitReadable(c.Server.ClientHeaderTimeout.V)
+			if err == nil {
+				continue
+			}
+		}
+		if err == nil && n == 1 {
+			break
+		}
+		peekFailed(c, err)
+		return false
+	}
+	if first[0]&0x80 == 0 && first[0] != contentHandshake {
+		c.Action = "waiting for request"
+		return true // plain HTTP
+	}
+	if http.CoreOf(c.Server).TCPNodelay.V && !c.Unix && !c.NoDelay {
+		c.NoDelay = true
+		if err := c.SetNoDelay(true); err != nil {
+			c.Log.Log(log.Crit, err, "setsockopt(TCP_NODELAY) failed")
+		}
+	}
+	s := slot.Of(c.Server.Scope())
+	t := tls.Server(c.Conn, s.ctx)
+	t.Data = c
+	if err := t.Handshake(c.Server.ClientHeaderTimeout.V); err != nil {
+		handshakeFailed(c, t, err)
+		return false
+	}
+	c.IO, c.TLS = t, t
+	c.Action = "waiting for request"
+	return true
+}
+
+// peekFailed ends a connection that said nothing.
+func peekFailed(c *http.Conn, err error) {
+	switch {
+	case errors.Is(err, event.ErrTimeout):
+		c.Log.Log(log.Info, unix.ETIMEDOUT, "client timed out")
+	case err == io.EOF || err == nil:
+		c.Log.Log(log.Info, nil, "client closed connection")
+	case errors.Is(err, event.ErrClosed):
+	default:
+		c.Log.Log(log.Info, err, "recv() failed")
+	}
+	c.Close()
+	c.Release()
+}
+
+// handshakeFailed logs why a handshake failed and closes the connection.
+func handshakeFailed(c *http.Conn, t *tls.Conn, err error) {
+	switch {
+	case errors.Is(err, event.ErrTimeout):
+		c.Log.Log(log.Info, unix.ETIMEDOUT, "client timed out")
+	case errors.Is(err, errRejected):
+		c.Log.Log(log.Info, nil, "handshake rejected")
+	case errors.Is(err, event.ErrClosed):
+	default:
+		level, cause, text := tls.Explain(err)
+		c.Log.Log(level, cause, "%s", text)
+	}
+	t.Release()
+	c.Close()
+	c.Release()
+}
+
+// errRejected is the error of a handshake that ssl_reject_handshake refuses.
+var errRejected = tls.ErrRejected
+
+// selectServer finds the server that the client names (ngx_http_ssl_servername).
+func selectServer(t *tls.Conn, h *tls.Hello) (*tls.Context, error) {
+	c := t.Data.(*http.Conn)
+	if name := h.ServerName; name != "" {
+		host, _, ok := wire.ParseHost(make([]byte, len(name)), buf.Bytes(name))
+		if ok {
+			if err := c.NameServer(string(host)); err != nil {
+				c.Log.Log(log.Alert, nil, "%s", err)
+				return nil, err
+			}
+		}
+	}
+	s := slot.Of(c.Server.Scope())
+	if s.rejectHandshake.V {
+		return nil, errRejected
+	}
+	return s.ctx, nil
+}
+
+// Verifies implements http.TLS.
+func (secure) Verifies(s *http.ServerConf) bool { return slot.Of(s.Scope()).verify.V != verifyOff }
+
+// Admit implements http.TLS: the beginning of nginx's ngx_http_process_request.
+func (secure) Admit(r *http.Request) http.Verdict {
+	t, _ := r.Conn.TLS.(*tls.Conn)
+	if t == nil {
+		r.Logf(log.Info, nil, "client sent plain HTTP request to HTTPS port")
+		return http.StatusHTTPToHTTPS
+	}
+	s := slot.Of(r.Scope)
+	if s.verify.V == verifyOff {
+		return http.OK
+	}
+	if v := t.Verdict(); v != tls.VerifyOK && (s.verify.V != verifyOptionalNoCA || !v.Optional()) {
+		r.Logf(log.Info, nil, "client SSL certificate verify error: (%d:%s)", int(v), v)
+		t.Forget()
+		return http.StatusHTTPSCertError
+	}
+	if s.verify.V == verifyOn && t.PeerCertificate() == nil {
+		r.Logf(log.Info, nil, "client sent no required SSL certificate")
+		t.Forget()
+		return http.StatusHTTPSNoCert
+	}
+	return http.OK
+}
