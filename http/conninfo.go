@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"moongate/core/buf"
 	"moongate/http/wire"
 )
 
@@ -61,28 +62,47 @@ func NewPeer(a netip.AddrPort) PeerAddr {
 }
 
 // ParseBasicAuth reads the credentials of an Authorization header into In.User
-// and In.Passwd, once; false when there are none.
+// and In.Passwd, once; false when there are none. CONNECT has its own header.
 func (r *Request) ParseBasicAuth() bool {
 	if r.In.authTested {
 		return r.In.User != ""
 	}
 	r.In.authTested = true
-	v, ok := r.In.Get(wire.HeaderAuthorization)
+	id := wire.HeaderAuthorization
+	if r.Method == wire.CONNECT {
+		id = wire.HeaderProxyAuthorization
+	}
+	v, ok := r.In.Get(id)
 	if !ok || len(v) < 6 || !strings.EqualFold(v[:6], "Basic ") {
 		return false
 	}
-	enc := strings.TrimLeft(v[6:], " ")
-	if i := strings.IndexByte(enc, ' '); i >= 0 {
-		enc = enc[:i]
-	}
-	dec, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(enc, "="))
+	enc, _, _ := strings.Cut(strings.TrimLeft(v[6:], " "), "=")
+	dec, err := base64.RawStdEncoding.AppendDecode(r.Pool.Alloc(base64.RawStdEncoding.DecodedLen(len(enc)))[:0], buf.Bytes(enc))
 	if err != nil {
 		return false
 	}
-	user, passwd, ok := strings.Cut(string(dec), ":")
+	user, passwd, ok := strings.Cut(buf.String(dec), ":")
 	if !ok || user == "" {
 		return false
 	}
 	r.In.User, r.In.Passwd = user, passwd
 	return true
+}
+
+// RequireAuth asks the client for Basic credentials: the verdict is that of the
+// access handler.
+func (r *Request) RequireAuth(realm string) Verdict {
+	r.Out.Add(r.authenticateHeader(), r.Pool.Concat(`Basic realm="`, realm, `"`))
+	if r.Method == wire.CONNECT {
+		return StatusProxyAuthRequired
+	}
+	return StatusUnauthorized
+}
+
+// authenticateHeader is the response header that asks for credentials.
+func (r *Request) authenticateHeader() string {
+	if r.Method == wire.CONNECT {
+		return "Proxy-Authenticate"
+	}
+	return "WWW-Authenticate"
 }

@@ -161,16 +161,16 @@ func checkAccess(r *Request, s *step) (Verdict, bool) {
 			r.phase++
 			return 0, false
 		}
-		return v, true
+		return r.authDelay(v), true
 	}
 	switch v {
 	case OK:
 		r.accessRC = 0
-		r.Out.Delete("WWW-Authenticate")
+		r.Out.Delete(r.authenticateHeader())
 		r.phase = s.next
 		return 0, false
-	case StatusForbidden, StatusUnauthorized:
-		if r.accessRC != StatusUnauthorized {
+	case StatusForbidden, StatusUnauthorized, StatusProxyAuthRequired:
+		if r.accessRC != StatusUnauthorized && r.accessRC != StatusProxyAuthRequired {
 			r.accessRC = v
 		}
 		r.phase++
@@ -185,7 +185,7 @@ func checkPostAccess(r *Request, _ *step) (Verdict, bool) {
 		if rc == StatusForbidden {
 			r.Error("access forbidden by rule")
 		}
-		return rc, true
+		return r.authDelay(rc), true
 	}
 	r.phase++
 	return 0, false

@@ -23,6 +23,7 @@ const (
 	StatusForbidden            Verdict = 403
 	StatusNotFound             Verdict = 404
 	StatusNotAllowed           Verdict = 405
+	StatusProxyAuthRequired    Verdict = 407
 	StatusRequestTimeOut       Verdict = 408
 	StatusConflict             Verdict = 409
 	StatusLengthRequired       Verdict = 411

@@ -1,0 +1,40 @@
+package http
+
+import (
+	"time"
+
+	"moongate/core/event"
+	"moongate/core/log"
+)
+
+// Delay parks the request for d and returns OK. When the client goes away
+// meanwhile, that is logged, and the handler returns the verdict as its own.
+func (r *Request) Delay(d time.Duration) Verdict {
+	f := r.Loop().Current()
+	r.WatchClient(f)
+	err := r.Loop().Sleep(d)
+	r.UnwatchClient(f)
+	switch {
+	case f.Err() == event.ErrPeerClosed:
+		f.Uncancel()
+		r.Logf(log.Info, nil, "client prematurely closed connection")
+		return StatusClientClosed
+	case err != nil:
+		return Error
+	}
+	return OK
+}
+
+// authDelay is what becomes of an access handler's refusal: the client waits
+// for a 401 as long as auth_delay says, so that guessing takes its time.
+func (r *Request) authDelay(v Verdict) Verdict {
+	d := r.Core.AuthDelay.V
+	if d == 0 || v != StatusUnauthorized && v != StatusProxyAuthRequired {
+		return v
+	}
+	r.Logf(log.Info, nil, "delaying unauthorized request")
+	if gone := r.Delay(d); gone != OK {
+		return gone
+	}
+	return v
+}
