@@ -1,14 +1,20 @@
 package api
 
 import (
+	lua "github.com/yuin/gopher-lua"
+
 	"moongate/conf"
 	"moongate/core/process"
+	"moongate/lua/shdict"
+	"moongate/lua/vm"
 )
 
 // Dict is a shared dictionary: a zone that lua_shared_dict declares.
 type Dict struct {
 	Name string
 	Zone *process.Zone
+	// store is what the zone holds, from the time on that its memory is there.
+	store *shdict.Dict
 }
 
 // minDict is the least size of a shared dictionary in bytes.
@@ -36,6 +42,76 @@ func sharedDict(cf *conf.Conf, m *MainConf) error {
 	if err != nil {
 		return err
 	}
-	m.Dicts = append(m.Dicts, &Dict{Name: name, Zone: z})
+	d := &Dict{Name: name, Zone: z}
+	z.Init, z.Data = d.attach, d
+	m.Dicts = append(m.Dicts, d)
 	return nil
+}
+
+// attach opens the dictionary once its zone has memory.
+func (d *Dict) attach(z *process.Zone, old any) (err error) {
+	d.store, err = shdict.New(z.Shm, old == nil && !z.Exists)
+	return err
+}
+
+// openShared makes ngx.shared: a table for each dictionary, which holds it at index 1.
+func (e *Engine) openShared(v *vm.VM, ngx *lua.LTable) {
+	methods := v.L.CreateTable(0, len(dictMethods))
+	methods.RawSetString("__index", methods)
+	for _, m := range dictMethods {
+		methods.RawSetString(m.name, v.L.NewFunction(m.function()))
+	}
+	shared := v.L.CreateTable(0, len(e.Main.Dicts))
+	for _, d := range e.Main.Dicts {
+		t := v.L.CreateTable(1, 0)
+		t.RawSetInt(1, &lua.LUserData{Value: d, Env: v.Globals(), Metatable: lua.LNil})
+		t.Metatable = methods
+		shared.RawSetString(d.Name, t)
+	}
+	ngx.RawSetString("shared", shared)
+}
+
+// dictMethod is a method of shared dictionaries; the dictionary is argument 1.
+type dictMethod struct {
+	name string
+	call func(d *shdict.Dict, l *lua.LState) int
+}
+
+var dictMethods = []dictMethod{
+	{"get", dictGet},
+	{"get_stale", dictGetStale},
+	{"set", dictStore(shdict.Set)},
+	{"safe_set", dictStore(shdict.Safe)},
+	{"add", dictStore(shdict.Add)},
+	{"safe_add", dictStore(shdict.Add | shdict.Safe)},
+	{"replace", dictStore(shdict.Replace)},
+	{"delete", dictDelete},
+	{"incr", dictIncr},
+	{"lpush", dictPush(shdict.Left)},
+	{"rpush", dictPush(shdict.Right)},
+	{"lpop", dictPop(shdict.Left)},
+	{"rpop", dictPop(shdict.Right)},
+	{"llen", dictLen},
+	{"ttl", dictTTL},
+	{"expire", dictExpire},
+	{"flush_all", dictFlushAll},
+	{"flush_expired", dictFlushExpired},
+	{"get_keys", dictGetKeys},
+	{"capacity", func(d *shdict.Dict, l *lua.LState) int { return ret(l, lua.LNumber(d.Capacity())) }},
+	{"free_space", func(d *shdict.Dict, l *lua.LState) int { return ret(l, lua.LNumber(d.FreeSpace())) }},
+}
+
+func (m *dictMethod) function() lua.LGFunction {
+	call := m.call
+	return func(l *lua.LState) int {
+		if t, ok := l.Get(1).(*lua.LTable); ok {
+			if u, ok := t.RawGetInt(1).(*lua.LUserData); ok {
+				if d, ok := u.Value.(*Dict); ok && d.store != nil {
+					return call(d.store, l)
+				}
+			}
+		}
+		vm.Errorf(l, `bad "zone" argument`)
+		return 0
+	}
 }

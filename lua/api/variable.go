@@ -22,6 +22,7 @@ func (e *Engine) openTables(v *vm.VM, ngx *lua.LTable) {
 	proxy("var", varGet, varSet)
 	proxy("header", headerGet, headerSet)
 	proxy("arg", argGet, argSet)
+	e.openShared(v, ngx)
 }
 
 // withRequest is the Ctx of code that has a request.
