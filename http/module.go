@@ -103,13 +103,17 @@ type Options struct {
 var Postpone = &Module{Module: conf.Module{Name: "postpone"}}
 
 // AnyCtx is a Ctx of whatever type.
-type AnyCtx interface{ bind(index int) }
+type AnyCtx interface {
+	bind(index int)
+	at() int
+}
 
 // Ctx is the key of a module's state in a request. It is declared once as a
 // package variable and listed in Module.Ctx.
 type Ctx[T any] struct{ index int }
 
 func (k *Ctx[T]) bind(index int) { k.index = index }
+func (k *Ctx[T]) at() int        { return k.index }
 
 // Of returns the module's state in r, nil when there is none.
 func (k *Ctx[T]) Of(r *Request) *T {

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"slices"
 	"strconv"
 
 	"moongate/core/buf"
@@ -215,17 +216,26 @@ func (r *Request) sendRefresh() Verdict {
 }
 
 // FilterFinalizeWith replaces the response by an error page from within a
-// header or body filter; the filter returns its verdict. keep names the
-// filter's own module context, which survives.
+// header filter, which returns its verdict. Of the modules' contexts those of
+// the filter's own module stay.
 func (r *Request) FilterFinalizeWith(v Verdict) Verdict {
 	r.Out.reset()
-	clear(r.ctx)
+	r.forgetOthers(r.filter)
 	r.FilterFinalize = true
 	switch v := r.specialResponse(v); v {
 	case OK, Done:
 		return Error
 	default:
 		return v
+	}
+}
+
+// forgetOthers drops the contexts of all modules but one.
+func (r *Request) forgetOthers(m *Module) {
+	for i := range r.ctx {
+		if m == nil || !slices.ContainsFunc(m.Ctx, func(c AnyCtx) bool { return c.at() == i }) {
+			r.ctx[i] = nil
+		}
 	}
 }
 
