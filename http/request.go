@@ -98,6 +98,7 @@ type Request struct {
 	Internal       bool // reached by a redirect or as a subrequest
 	HeaderOnly     bool // no body goes out
 	HeaderSent     bool // the header went out
+	HadOutput      bool // some of the body was produced
 	URIChanged     bool // a rewrite asks for a new location
 	ComplexURI     bool // the URI needed decoding or normalizing
 	QuotedURI      bool // the URI had escapes
