@@ -52,8 +52,6 @@ func (r *Request) sendFiltered() Verdict {
 		r.HeaderOnly = true
 		if o.Status == 204 {
 			o.ContentType, o.ContentLength = "", -1
-			o.Delete("Content-Type")
-			o.Delete("Content-Length")
 			o.ClearLastModified()
 		}
 	}
@@ -73,6 +71,9 @@ func (r *Request) sendFailed() Verdict {
 func (r *Request) Output(bufs []Buf) Verdict {
 	if r.Conn.Failed {
 		return Error
+	}
+	if len(bufs) > 0 && bufs[0].Len() > 0 {
+		r.HadOutput = true
 	}
 	if err := (Next{r, 0}).Write(bufs); err != nil {
 		return r.sendFailed()
