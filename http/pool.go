@@ -95,9 +95,8 @@ func (r *Request) recycle(w *Worker) {
 	clear(r.bodyChain)
 	r.In.reset()
 	r.Out.reset()
-	*r = Request{
-		In: r.In, Out: r.Out, arena: r.arena, ownVars: r.ownVars, ctx: r.ctx,
-		cleanups: r.cleanups[:0], bodyChain: r.bodyChain[:0], Captures: r.Captures[:0],
-	}
+	clear(r.one[:])
+	r.requestState = requestState{}
+	r.cleanups, r.bodyChain, r.Captures = r.cleanups[:0], r.bodyChain[:0], r.Captures[:0]
 	w.pool.free = append(w.pool.free, r)
 }

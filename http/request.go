@@ -35,6 +35,26 @@ const maxSubrequests = 50
 // Requests are pooled. A Request belongs to the worker's loop and is touched
 // by its own fiber and, for subrequests, by their fibers in turn.
 type Request struct {
+	requestState
+
+	In  HeadersIn
+	Out HeadersOut
+	// Captures are the groups of the last regular expression that matched:
+	// offsets into CapturesData in pairs, -1 for an unset group.
+	Captures []int
+
+	ownVars   []cached
+	ctx       []any
+	bodyChain []*Module
+	cleanups  []func()
+	one       [1]Buf
+	three     [3]Buf
+	arena     buf.Arena
+}
+
+// requestState is what is cleared as a whole when a Request goes back to the
+// pool. The rest of it has memory that is kept.
+type requestState struct {
 	Conn *Conn
 	// Main is the request that came from the client; Parent the one that made
 	// this subrequest, nil for Main itself.
@@ -65,8 +85,7 @@ type Request struct {
 	// partialLine is what there is of a request line that cannot be read.
 	partialLine string
 
-	In   HeadersIn
-	Out  HeadersOut
+	// Body is the request body once it was read, else nil.
 	Body *Body
 
 	// Scope holds the configuration in effect, Core the core module's part of
@@ -78,9 +97,6 @@ type Request struct {
 	// Start is when the first byte arrived.
 	Start time.Time
 
-	// Captures are the groups of the last regular expression that matched:
-	// offsets into CapturesData in pairs, -1 for an unset group.
-	Captures     []int
 	CapturesData string
 
 	// Content is the content handler that the location or a script chose;
@@ -150,20 +166,13 @@ type Request struct {
 	// RequestLength counts the bytes of request line, header and body.
 	RequestLength int64
 
-	vars      []cached // the main request's, shared by its subrequests
-	ownVars   []cached
-	ctx       []any
-	phase     int
-	accessRC  Verdict
-	bodyChain []*Module
-	filter    *Module // whose header filter is running
-	cleanups  []func()
-	sub       subState
-	counted   countedState
-	watch     clientWatch
-	one       [1]Buf
-	three     [3]Buf
-	arena     buf.Arena
+	vars     []cached // the main request's, shared by its subrequests
+	phase    int
+	accessRC Verdict
+	filter   *Module // whose header filter is running
+	sub      subState
+	counted  countedState
+	watch    clientWatch
 }
 
 // Stream is how one request speaks to its client: HTTP/1's connection or an
