@@ -41,14 +41,22 @@ func New(opts *Options) []*conf.Module {
 
 // bind numbers contexts and filters.
 func (o *Options) bind() {
-	ctx := 0
+	o.lasting = 0
+	var passing []AnyCtx
 	for _, m := range o.Modules {
 		for _, c := range m.Ctx {
-			c.bind(ctx)
-			ctx++
+			if !c.lasts() {
+				passing = append(passing, c)
+				continue
+			}
+			c.bind(o.lasting)
+			o.lasting++
 		}
 	}
-	o.ctxCount = ctx
+	for i, c := range passing {
+		c.bind(o.lasting + i)
+	}
+	o.ctxCount = o.lasting + len(passing)
 	for i, m := range o.BodyFilters {
 		m.bodyIndex = i
 		if m == Postpone {

@@ -94,6 +94,7 @@ type Options struct {
 	TLS TLS
 
 	ctxCount int
+	lasting  int // the contexts below this index are lasting ones
 	postpone int
 }
 
@@ -106,14 +107,21 @@ var Postpone = &Module{Module: conf.Module{Name: "postpone"}}
 type AnyCtx interface {
 	bind(index int)
 	at() int
+	lasts() bool
 }
 
 // Ctx is the key of a module's state in a request. It is declared once as a
 // package variable and listed in Module.Ctx.
-type Ctx[T any] struct{ index int }
+type Ctx[T any] struct {
+	// Lasting: the state stays when the request is redirected internally.
+	Lasting bool
+
+	index int
+}
 
 func (k *Ctx[T]) bind(index int) { k.index = index }
 func (k *Ctx[T]) at() int        { return k.index }
+func (k *Ctx[T]) lasts() bool    { return k.Lasting }
 
 // Of returns the module's state in r, nil when there is none.
 func (k *Ctx[T]) Of(r *Request) *T {

@@ -165,7 +165,7 @@ func (r *Request) NamedLocation(name string) Verdict {
 	r.Content = nil
 	r.URIChanged = false
 	r.SetScope(sc)
-	clear(r.ctx)
+	r.forgetOthers(nil)
 	r.updateLocation()
 	return r.enterNamed()
 }

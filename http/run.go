@@ -136,7 +136,7 @@ func (r *Request) InternalRedirect(uri, args string) Verdict {
 	}
 	r.URI, r.Args = uri, args
 	r.SetExten()
-	clear(r.ctx)
+	r.forgetOthers(nil)
 	r.SetScope(r.Server.scope)
 	r.updateLocation()
 	r.Internal = true

@@ -2,7 +2,6 @@ package http
 
 import (
 	"slices"
-	"strconv"
 
 	"moongate/core/buf"
 	"moongate/core/build"
@@ -230,9 +229,10 @@ func (r *Request) FilterFinalizeWith(v Verdict) Verdict {
 	}
 }
 
-// forgetOthers drops the contexts of all modules but one.
+// forgetOthers drops the contexts of all modules but one, if not nil, and the
+// lasting ones.
 func (r *Request) forgetOthers(m *Module) {
-	for i := range r.ctx {
+	for i := r.mainConf().Options.lasting; i < len(r.ctx); i++ {
 		if m == nil || !slices.ContainsFunc(m.Ctx, func(c AnyCtx) bool { return c.at() == i }) {
 			r.ctx[i] = nil
 		}
@@ -248,7 +248,8 @@ func (r *Request) Respond(status Verdict, contentType, text string) Verdict {
 	r.Out.Status = int(status)
 	switch status {
 	case StatusMovedPermanently, StatusMovedTemporarily, StatusSeeOther, StatusTemporaryRedirect, StatusPermanentRedirect:
-		r.Out.Set("Location", text)
+		r.Out.Delete("Location")
+		r.Out.Add("Location", text)
 		return status
 	}
 	r.Out.ContentLength = int64(len(text))
@@ -293,5 +294,5 @@ func AppendStatus(b []byte, code int) []byte {
 	if t := StatusText(code); t != "" {
 		return append(b, t...)
 	}
-	return append(strconv.AppendInt(b, int64(code), 10), ' ')
+	return append(b, byte('0'+code/100%10), byte('0'+code/10%10), byte('0'+code%10), ' ')
 }
