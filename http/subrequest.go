@@ -114,6 +114,7 @@ func (sr *Request) inherit(r *Request) {
 	sr.vars = r.vars
 	sr.SetScope(r.Server.scope)
 	sr.Internal, sr.ExpectTested = true, true
+	sr.ValidLocation, sr.phase = true, r.mainConf().engine.serverRewrite
 	sr.BodyDiscarded = r.BodyDiscarded
 	sr.URIChanges, sr.Depth = maxURIChanges+1, r.Depth-1
 	sr.Start = r.Loop().Now()
