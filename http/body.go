@@ -44,6 +44,9 @@ func (r *Request) HasBody() bool { return r.In.ContentLength > 0 || r.In.Chunked
 // returns OK, or the verdict that ends the request.
 func (r *Request) ReadBody() Verdict {
 	m := r.Main
+	if r.Body != nil {
+		return OK // a subrequest may have a body of its own
+	}
 	if m.Body != nil || m.BodyDiscarded {
 		r.Body = m.Body
 		if r.Body == nil {

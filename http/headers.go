@@ -189,6 +189,23 @@ func (h *HeadersOut) Set(name, value string) {
 // Delete removes all fields with a name.
 func (h *HeadersOut) Delete(name string) { h.Set(name, "") }
 
+// Suppress removes all fields with a name; the server does not make one itself.
+func (h *HeadersOut) Suppress(name string) {
+	h.Delete(name)
+	h.List = append(h.List, Header{Name: name, Off: true})
+}
+
+// Decided reports whether a field was added or suppressed, so that the server
+// does not make one itself.
+func (h *HeadersOut) Decided(name string) bool {
+	for i := range h.List {
+		if strings.EqualFold(h.List[i].Name, name) {
+			return true
+		}
+	}
+	return false
+}
+
 // ClearContentLength makes the length of the body unknown.
 func (h *HeadersOut) ClearContentLength() { h.ContentLength = -1 }
 

@@ -67,8 +67,9 @@ func (s SetVars) Directives(args conf.Arity) []conf.Directive {
 	return rows
 }
 
-// Export lets Lua code call the directives. It is a module's Preconfiguration.
-func (s SetVars) Export(_ *conf.Conf, m *MainConf) error {
-	maps.Copy(m.SetVars, s)
-	return nil
-}
+// Export lets Lua code call the directives.
+func (s SetVars) Export(m *MainConf) { maps.Copy(m.SetVars, s) }
+
+// SetVar returns the directive that Lua code calls by its name, nil if there is
+// none. It takes one value.
+func (r *Request) SetVar(name string) SetFunc { return r.mainConf().SetVars[name] }

@@ -78,7 +78,7 @@ func (t *TypeSet) Has(contentType string) bool {
 	if t.any {
 		return true
 	}
-	name := mediaType(contentType)
+	name := MediaType(contentType)
 	var lower [maxTypeName]byte
 	if name == "" || len(name) > len(lower) {
 		return false
@@ -86,8 +86,8 @@ func (t *TypeSet) Has(contentType string) bool {
 	return t.types[string(wire.AppendLower(lower[:0], name))]
 }
 
-// mediaType returns what stands before a charset parameter.
-func mediaType(s string) string {
+// MediaType returns what stands before the charset parameter of a Content-Type.
+func MediaType(s string) string {
 	for i := range len(s) {
 		if s[i] != ';' {
 			continue

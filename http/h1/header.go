@@ -67,7 +67,7 @@ func (h *conn) decideFraming(r *http.Request) {
 // order.
 func (h *conn) appendFixed(b []byte, r *http.Request) []byte {
 	o, lc, t := &r.Out, r.Core, h.c.Worker.Clock.Times()
-	if o.Find("Server") == nil {
+	if !o.Decided("Server") {
 		switch lc.ServerTokens.V {
 		case http.ServerTokensOn:
 			b = append(b, serverOn...)
@@ -77,7 +77,7 @@ func (h *conn) appendFixed(b []byte, r *http.Request) []byte {
 			b = append(b, serverOff...)
 		}
 	}
-	if o.Find("Date") == nil {
+	if !o.Decided("Date") {
 		b = append(append(append(b, "Date: "...), t.HTTP...), '\r', '\n')
 	}
 	if o.ContentType != "" {

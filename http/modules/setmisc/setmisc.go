@@ -32,7 +32,12 @@ var Module = &http.Module{
 		Arguments:  []string{"--add-module=../set-misc-nginx-module-0.34"},
 		Objects:    []string{"ngx_http_set_misc_module.so"},
 	},
-	Preconfiguration: setVars.Export,
+	Preconfiguration: func(_ *conf.Conf, m *http.MainConf) error {
+		for _, s := range []http.SetVars{setVars, todayVars, timeVars} {
+			s.Export(m)
+		}
+		return nil
+	},
 }
 
 // setVars are the directives of one value.
@@ -56,9 +61,17 @@ var setVars = http.SetVars{
 	"set_secure_random_lcalpha":  randomLetters,
 }
 
+// todayVars take no value, timeVars a format.
+var (
+	todayVars = http.SetVars{"set_local_today": localToday}
+	timeVars  = http.SetVars{"set_formatted_gmt_time": gmtTime, "set_formatted_local_time": localTime}
+)
+
 func directives() []conf.Directive {
 	padding := func(c *locConf) *conf.Opt[bool] { return &c.padding }
-	return append(setVars.Directives(conf.Take12),
+	rows := append(setVars.Directives(conf.Take12), todayVars.Directives(conf.Take1)...)
+	rows = append(rows, timeVars.Directives(conf.Take2)...)
+	return append(rows,
 		slot.Flag("set_base32_padding", http.InSet, padding, true),
 		slot.Flag("set_misc_base32_padding", http.InSet, padding, true, conf.Deprecated[bool]("set_base32_padding")),
 		slot.Str("set_base32_alphabet", http.InSet, func(c *locConf) *conf.Opt[string] { return &c.alphabet },
@@ -68,9 +81,6 @@ func directives() []conf.Directive {
 		http.SetDirective("set_hmac_sha1", conf.Take3, hmacSHA1),
 		http.SetDirective("set_hmac_sha256", conf.Take3, hmacSHA256),
 		http.SetDirective("set_random", conf.Take3, random),
-		http.SetDirective("set_local_today", conf.Take1, localToday),
-		http.SetDirective("set_formatted_gmt_time", conf.Take2, gmtTime),
-		http.SetDirective("set_formatted_local_time", conf.Take2, localTime),
 		conf.Command("set_hashed_upstream", http.InSet, conf.Take3, hashedUpstream),
 	)
 }
