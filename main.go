@@ -10,7 +10,16 @@ import (
 	"moongate/core/process"
 	"moongate/http"
 	"moongate/http/h1"
+	"moongate/http/modules/access"
 	"moongate/http/modules/addition"
+	"moongate/http/modules/authbasic"
+	"moongate/http/modules/authrequest"
+	"moongate/http/modules/browser"
+	"moongate/http/modules/geo"
+	"moongate/http/modules/mapvar"
+	"moongate/http/modules/referer"
+	"moongate/http/modules/securelink"
+	"moongate/http/modules/splitclients"
 	"moongate/http/modules/autoindex"
 	"moongate/http/modules/charset"
 	"moongate/http/modules/dav"
@@ -58,7 +67,16 @@ var httpOptions = &http.Options{
 	TLS:   ssl.TLS,
 	Modules: []*http.Module{
 		ssl.Module,
+		mapvar.Module,
+		geo.Module,
+		splitclients.Module,
+		referer.Module,
+		browser.Module,
+		securelink.Module,
 		rewrite.Module,
+		access.Module,
+		authbasic.Module,
+		authrequest.Module,
 		tryfiles.Module,
 		randomindex.Module,
 		index.Module,

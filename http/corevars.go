@@ -260,7 +260,8 @@ func getIsRequestPort(r *Request, _ any) Value {
 	return Val(":")
 }
 
-func getURI(r *Request, _ any) Value { return nonEmpty(r.URI) }
+// getURI is found, if empty, for a request line whose URI cannot be read.
+func getURI(r *Request, _ any) Value { return Value{r.URI, r.URI != "" || r.RequestLine != ""} }
 
 func getArgs(r *Request, _ any) Value { return nonEmpty(r.Args) }
 
