@@ -23,7 +23,8 @@ type Source interface {
 // Files is the Source that reads the file system.
 type Files struct{}
 
-// ReadFile reads as many bytes as the file has when it is opened, as nginx does: a device or a pipe is empty.
+// ReadFile reads as many bytes as the file has when it is opened, as nginx does, and a pipe to its end: certificates and
+// passwords may come through one.
 func (Files) ReadFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -33,6 +34,9 @@ func (Files) ReadFile(name string) ([]byte, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return io.ReadAll(f) // a pipe that hands over a password, say
 	}
 	size := info.Size()
 	content, err := io.ReadAll(io.NewSectionReader(f, 0, size))

@@ -29,6 +29,9 @@ var (
 // NginxVersion is the release of nginx whose behaviour Moongate has; it is what Server headers and $nginx_version say.
 const NginxVersion = "1.31.3"
 
+// OpenSSLVersion is the release of OpenSSL whose features and words TLS has; certbot and others read it from -V.
+const OpenSSLVersion = "3.0.0"
+
 // Server and ServerBuild are what server_tokens on and build show.
 const (
 	Server      = "nginx/" + NginxVersion

@@ -107,6 +107,7 @@ func (f *flags) showVersion(reg *conf.Registry) {
 	}
 	if f.configure {
 		text += "built by " + runtime.Version() + "\n" +
+			"built with OpenSSL " + build.OpenSSLVersion + " (in its place: crypto/tls)\n" +
 			"TLS SNI support enabled\n" +
 			"configure arguments: " + strings.Join(arguments(reg), " ") + "\n"
 	}

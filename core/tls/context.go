@@ -69,6 +69,7 @@ type Context struct {
 	current      *Conn // see Conn.current
 	certs        []*gotls.Certificate
 	keys         []keySlot
+	staple       []byte
 	ciphers      []uint16
 	preferServer bool
 	verify       verifier
@@ -198,6 +199,13 @@ func (ctx *Context) AddCertificate(read Reader, cert, key string, passwords [][]
 	return nil
 }
 
+// SetStaple has an OCSP response sent along with the certificates
+// (ssl_stapling_file).
+func (ctx *Context) SetStaple(der []byte) {
+	ctx.staple = der
+	ctx.pair()
+}
+
 // slot finds or makes the place of a kind of key.
 func (ctx *Context) slot(kind string) *keySlot {
 	for i := range ctx.keys {
@@ -214,7 +222,9 @@ func (ctx *Context) pair() {
 	ctx.certs = nil
 	for _, s := range ctx.keys {
 		if s.chain != nil && s.key != nil {
-			ctx.certs = append(ctx.certs, NewCertificate(s.chain, s.key))
+			c := NewCertificate(s.chain, s.key)
+			c.OCSPStaple = ctx.staple
+			ctx.certs = append(ctx.certs, c)
 		}
 	}
 }

@@ -113,37 +113,6 @@ func CheckDHParam(read Reader, name string) error {
 	}
 }
 
-// LoadCRLs reads revocation lists.
-func LoadCRLs(read Reader, name string) ([]*x509.RevocationList, error) {
-	b, err := read(name)
-	if err != nil {
-		return nil, openError("BIO_new_file() failed", name, "r", err)
-	}
-	const what = "PEM_read_bio_X509_CRL() failed"
-	var list []*x509.RevocationList
-	for {
-		var block *pem.Block
-		if block, b = pem.Decode(b); block == nil {
-			break
-		}
-		if block.Type != "X509 CRL" {
-			continue
-		}
-		crl, err := x509.ParseRevocationList(block.Bytes)
-		if err != nil {
-			return nil, &Error{What: what, Queue: []string{
-				"0688010A:asn1 encoding routines::nested asn1 error:Type=X509_CRL",
-				"0488000D:PEM routines::ASN1 lib",
-			}}
-		}
-		list = append(list, crl)
-	}
-	if len(list) == 0 {
-		return nil, &Error{What: what, Queue: []string{"0480006C:PEM routines::no start line:Expecting: X509 CRL"}}
-	}
-	return list, nil
-}
-
 // LoadKey reads a private key. An encrypted one is tried with each password;
 // encrypted reports that it was one.
 func LoadKey(read Reader, name string, passwords [][]byte) (key crypto.Signer, encrypted bool, err error) {

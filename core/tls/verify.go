@@ -76,7 +76,7 @@ func (v VerifyResult) Optional() bool {
 type verifier struct {
 	ask     bool // a client is asked for a certificate
 	trusted []*x509.Certificate
-	crls    []*x509.RevocationList
+	crls    []*CRL
 	depth   int
 	usage   x509.ExtKeyUsage
 }
@@ -105,7 +105,7 @@ func (ctx *Context) Trusted() []*x509.Certificate { return ctx.verify.trusted }
 
 // SetCRLs has every certificate of a chain looked up in a revocation list
 // (ssl_crl).
-func (ctx *Context) SetCRLs(list []*x509.RevocationList) { ctx.verify.crls = list }
+func (ctx *Context) SetCRLs(list []*CRL) { ctx.verify.crls = list }
 
 // verifyConnection implements tls.Config.VerifyConnection. It keeps the verdict
 // and lets the handshake go on, as nginx answers with a page.
@@ -172,38 +172,6 @@ func (v *verifier) checkChain(chain []*x509.Certificate, now time.Time) VerifyRe
 	}
 	return VerifyOK
 }
-
-// revoked looks a certificate up in the list of its issuer.
-func (v *verifier) revoked(c, issuer *x509.Certificate, now time.Time) VerifyResult {
-	result := VerifyNoCRL
-	for _, crl := range v.crls {
-		if !bytes.Equal(crl.RawIssuer, c.RawIssuer) {
-			continue
-		}
-		if crl.CheckSignatureFrom(issuer) != nil {
-			result = VerifyBadCRLSignature
-			continue
-		}
-		switch {
-		case now.Before(crl.ThisUpdate):
-			result = VerifyCRLNotYetValid
-			continue
-		case !crl.NextUpdate.IsZero() && now.After(crl.NextUpdate):
-			result = VerifyCRLExpired
-			continue
-		}
-		for i := range crl.RevokedCertificateEntries {
-			if e := &crl.RevokedCertificateEntries[i]; e.SerialNumber.Cmp(c.SerialNumber) == 0 && e.ReasonCode != removeFromCRL {
-				return VerifyRevoked
-			}
-		}
-		return VerifyOK
-	}
-	return result
-}
-
-// removeFromCRL is the reason code of an entry that takes an earlier one back.
-const removeFromCRL = 8
 
 func selfIssued(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c.RawIssuer) }
 

@@ -259,6 +259,9 @@ func ownKey(cf *conf.Conf) (*tls.TicketKey, error) {
 
 // rest has what comes last.
 func (b *builder) rest() error {
+	if err := b.stapling(); err != nil {
+		return err
+	}
 	if b.c.earlyData.V {
 		b.warn(`"ssl_early_data" is not supported on this platform, ignored`)
 	}
