@@ -25,7 +25,7 @@ func ngxExit(c *Ctx, l *lua.LState) int {
 	}
 	if c.R == nil {
 		c.exited = true
-		vm.ThreadOf(l).Exit()
+		c.leave(l)
 	}
 	gone := v == http.StatusRequestTimeOut || v == http.StatusClientClosed || v == http.StatusClose
 	if c.pending > 0 && v != http.Error && !gone {

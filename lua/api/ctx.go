@@ -27,7 +27,11 @@ type Ctx struct {
 	waiting bool
 	// threads counts the light threads that have not ended; idle: the fiber waits for them.
 	threads int
-	idle    bool
+	lights  map[*vm.Thread]*lightThread
+	timer   *luaTimer
+	// aborting: the client is gone and on_abort runs.
+	aborting bool
+	idle     bool
 
 	// exited: ngx.exit or ngx.redirect was called, with this status.
 	exited   bool

@@ -15,6 +15,7 @@ import (
 type Engine struct {
 	Cycle *process.Cycle
 	Main  *MainConf
+	HTTP  *http.MainConf
 	VM    *vm.VM
 	// Worker and Loop are nil until the worker has started, and in the master.
 	Worker *http.Worker
@@ -25,12 +26,14 @@ type Engine struct {
 	free     []*Ctx
 	captures map[*http.Request]*capture
 	sched    *scheduler
+	timers   timers
+	regex    regexes
 	base     *Ctx // of the code that runs without request or timer
 }
 
 // NewEngine makes the VM of a process.
-func NewEngine(cycle *process.Cycle, m *MainConf) *Engine {
-	e := &Engine{Cycle: cycle, Main: m, captures: map[*http.Request]*capture{}}
+func NewEngine(cycle *process.Cycle, m *MainConf, main *http.MainConf) *Engine {
+	e := &Engine{Cycle: cycle, Main: m, HTTP: main, captures: map[*http.Request]*capture{}}
 	e.sched = &scheduler{e: e, local: vm.NewLocalScheduler()}
 	e.VM = e.newVM(true)
 	e.base = &Ctx{Engine: e, VM: e.VM, Phase: Init}
@@ -58,6 +61,8 @@ func (e *Engine) newVM(cache bool) *vm.VM {
 			e.Cycle.Log().Log(log.Alert, nil, "panic: %v\n%s", value, stack)
 		},
 	})
+	e.openNDK(v)
+	v.Preload("ngx.semaphore", openSemaphore, true)
 	e.open(v)
 	return v
 }

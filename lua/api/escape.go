@@ -129,10 +129,10 @@ func ngxEscapeURI(_ *Ctx, l *lua.LState) int {
 	if v := l.Get(2); v != lua.LNil {
 		n, ok := v.(lua.LNumber)
 		if !ok {
-			vm.Errorf(l, `"type" is not number`)
+			vm.Raise(l, lua.LString(`"type" is not a number`))
 		}
 		if kind = int(n); kind < 0 || kind >= len(escapes) {
-			vm.Errorf(l, `"type" %d out of range (0, %d)`, kind, len(escapes)-1)
+			vm.Raise(l, lua.LString(`"type" `+vm.FormatNumber(float64(n))+" out of range"))
 		}
 	}
 	return retString(l, escapes[kind].escape(text(l)))

@@ -49,14 +49,13 @@ func headerGet(l *lua.LState) int {
 	c := withRequest(l)
 	name := c.outputName(l.Get(2), l)
 	o := &c.R.Out
-	if !c.mimeSet && !c.R.HeaderSent {
-		c.setContentType()
-	}
 	switch {
 	case strings.EqualFold(name, "Content-Length") && o.ContentLength >= 0:
 		return ret(l, lua.LNumber(o.ContentLength))
 	case strings.EqualFold(name, "Content-Type") && o.ContentType != "":
 		return retString(l, strings.Clone(o.ContentType))
+	case o.LastModified >= 0 && strings.EqualFold(name, "Last-Modified") && o.Find(name) == nil:
+		return retString(l, string(wire.AppendDate(nil, o.LastModified)))
 	}
 	var found lua.LValue = lua.LNil
 	for i := range o.List {

@@ -58,11 +58,28 @@ func (c *Ctx) runEntry(proto *lua.FunctionProto) outcome {
 	t := c.VM.GetThread()
 	t.Data, t.Yield = c, yieldMain
 	c.entry, c.fiber = t, c.Loop.Current()
+	unwatch := c.watchClient()
 	err, gone := t.RunExit(proto, 0, 0)
 	if err != nil {
 		c.logAborted("entry", err)
 		gone = true
 	}
+	gone = c.drain(t, gone)
+	if unwatch != nil {
+		unwatch()
+	}
+	switch {
+	case err != nil:
+		return aborted
+	case gone:
+		return left
+	}
+	return finished
+}
+
+// drain waits for the light threads of an entry thread that has come to its end, unless they are to go as well, and
+// gives the thread back. It reports whether the phase was left.
+func (c *Ctx) drain(t *vm.Thread, gone bool) bool {
 	for !gone && c.threads > 0 {
 		c.idle = true
 		c.fiber.Park()
@@ -71,14 +88,9 @@ func (c *Ctx) runEntry(proto *lua.FunctionProto) outcome {
 	}
 	c.reap(t)
 	c.entry = nil
+	clear(c.lights)
 	c.VM.PutThread(t)
-	switch {
-	case err != nil:
-		return aborted
-	case gone:
-		return left
-	}
-	return finished
+	return gone
 }
 
 // leaving tells that some thread called ngx.exit or the like.

@@ -86,16 +86,16 @@ func varSet(l *lua.LState) int {
 	return 0
 }
 
-// VariableValue is what set_by_lua assigns for a value that the code returned.
-func VariableValue(r *http.Request, l *lua.LState, v lua.LValue) http.Value {
+// VariableText is what set_by_lua assigns for a value that the code returned.
+func VariableText(r *http.Request, l *lua.LState, v lua.LValue) string {
 	if v == lua.LNil {
-		return http.Val("")
+		return ""
 	}
 	s, ok := vm.ToString(v)
 	if !ok {
 		s = vm.ThreadOf(l).VM().Display(l, v)
 	}
-	return http.Val(r.Pool.Clone(s))
+	return r.Pool.Clone(s)
 }
 
 // argGet reads ngx.arg[n]: the arguments of set_by_lua, or the data and the end mark of a body filter.

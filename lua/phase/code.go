@@ -28,8 +28,8 @@ type Code struct {
 	proto *lua.FunctionProto
 }
 
-// maxChunkName is how long LuaJIT lets the name of a chunk be that messages show.
-const maxChunkName = 60
+// maxChunkName is how much of directive, file and line a chunk name may have for LuaJIT to show it whole.
+const maxChunkName = 56
 
 // chunkName is the name of inlined code: "=content_by_lua(nginx.conf:12)" (ngx_http_lua_gen_chunk_name).
 func chunkName(cf *conf.Conf, tag string) string {

@@ -22,7 +22,7 @@ func NewModule() *http.Module {
 	m.Header = func(r *http.Request) http.Verdict { return HeaderFilter(r, m) }
 	m.Init = func(cf *conf.Conf, main *http.MainConf) error {
 		Install(cf, main)
-		Start(cf)
+		Start(cf, main)
 		m.InitWorker = func(w *http.Worker) error {
 			StartWorker(w, api.Main.Of(w.Main.Scope()), mainSlot.Of(w.Main.Scope()))
 			return nil

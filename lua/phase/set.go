@@ -11,14 +11,7 @@ import (
 	"moongate/lua/api"
 )
 
-// setVariable is one set_by_lua directive.
-type setVariable struct {
-	code *Code
-	v    *http.Variable
-	args []*http.Complex
-}
-
-const inSet = conf.HTTPServer | conf.HTTPServerIf | conf.HTTPLocation | conf.HTTPLocationIf
+const inSet = http.InSet &^ conf.HTTPMain
 
 func setDirectives() []conf.Directive {
 	row := func(kind form, args conf.Arity) conf.Directive {
@@ -31,53 +24,49 @@ func setDirectives() []conf.Directive {
 
 // setByLua reads "set_by_lua $variable code [argument …]".
 func setByLua(cf *conf.Conf, kind form) error {
-	name, ok := strings.CutPrefix(cf.Args[0], "$")
-	if !ok {
-		return cf.Errorf(`invalid variable name "%s"`, cf.Args[0])
+	values := cf.Args[2:]
+	if kind == asFile {
+		code := &Code{dir: cf.Cycle.Prefix}
+		return http.AddSet(cf, cf.Args[0], cf.Args[1:], func(r *http.Request, args []string) (string, bool) {
+			return code.named(args[0]).set(r, args[1:])
+		})
 	}
-	m := http.MainOf(cf)
-	s := &setVariable{}
-	if _, err := m.AddVariable(cf, http.Variable{Name: name, Changeable: true, Weak: true}); err != nil {
+	code, err := readCode(cf, "set_by_lua", kind, 1)
+	if err != nil {
 		return err
 	}
-	var err error
-	if s.v, err = m.Variable(cf, name); err != nil {
-		return err
-	}
-	if s.code, err = readCode(cf, "set_by_lua", kind, 1); err != nil {
-		return err
-	}
-	for _, arg := range cf.Args[2:] {
-		c, err := http.CompileArg(cf, arg)
-		if err != nil {
-			return err
-		}
-		s.args = append(s.args, c)
-	}
-	http.AddStatement(cf, s.run)
-	return nil
+	return http.AddSet(cf, cf.Args[0], values, code.set)
 }
 
-// run computes the variable. OK lets the script of the location go on.
-func (s *setVariable) run(r *http.Request) http.Verdict {
+// named is the code of a file whose name is known now; it stays the same as long as the name does.
+func (code *Code) named(path string) *Code {
+	if !strings.HasPrefix(path, "/") {
+		path = code.dir + path
+	}
+	if code.path != path {
+		*code = Code{dir: code.dir, path: strings.Clone(path), file: &http.Complex{}}
+	}
+	return code
+}
+
+// set computes the value of a variable.
+func (code *Code) set(r *http.Request, args []string) (value string, ok bool) {
 	c := api.Of(r)
 	if c == nil {
-		return http.StatusInternalServerError
+		return "", false
 	}
-	proto, v := s.code.load(c)
+	proto, v := code.load(c)
 	if v != http.OK {
-		return http.StatusInternalServerError
+		return "", false
 	}
 	c.Arg = c.Arg[:0]
-	for _, a := range s.args {
-		c.Arg = append(c.Arg, lua.LString(strings.Clone(a.Eval(r))))
+	for _, a := range args {
+		c.Arg = append(c.Arg, lua.LString(strings.Clone(a)))
 	}
-	var value http.Value
-	err := c.RunShort(api.Set, proto, 1, func(l *lua.LState) { value = api.VariableValue(r, l, l.Get(-1)) })
+	err := c.RunShort(api.Set, proto, 1, func(l *lua.LState) { value = api.VariableText(r, l, l.Get(-1)) })
 	if err != nil {
 		c.Logf(log.Error, "failed to run set_by_lua*: %s", api.FilterError(err))
-		return http.StatusInternalServerError
+		return "", false
 	}
-	s.v.Assign(r, value)
-	return http.OK
+	return value, true
 }

@@ -24,11 +24,16 @@ func initDirectives() []conf.Directive {
 // Start has the engine of a process made once sockets, logs and shared memory are open: in the master, whose
 // init_by_lua must succeed for the server to start, and again in every worker, as memory is not inherited. There
 // init_by_lua runs a second time, while the worker still has the master's privileges.
-func Start(cf *conf.Conf) {
+func Start(cf *conf.Conf, main *http.MainConf) {
 	cycle := process.Of(cf.Cycle)
 	m, settings := mainSlot.Of(cf.Scope), api.Main.Of(cf.Scope)
+	cycle.OnQuit(func(*process.Worker) {
+		if settings.Engine != nil {
+			settings.Engine.Quit()
+		}
+	})
 	cycle.OnInit(func() error {
-		e := api.NewEngine(cycle, settings)
+		e := api.NewEngine(cycle, settings, main)
 		settings.Engine = e
 		if m.init == nil {
 			return nil

@@ -47,3 +47,6 @@ func (t *Thread) KillChildren() int {
 
 // NewLocalScheduler is the scheduler of a VM without one: for code that runs before there is an event loop.
 func NewLocalScheduler() Scheduler { return newLocalScheduler() }
+
+// IsLight tells light threads from coroutines.
+func (t *Thread) IsLight() bool { return t.co != nil && t.co.light }

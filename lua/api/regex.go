@@ -1,0 +1,444 @@
+package api
+
+import (
+	"strconv"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"moongate/core/log"
+	"moongate/core/regex"
+	"moongate/lua/vm"
+)
+
+var regexFuncs = []Func{
+	{"re.match", anywhere, reMatch},
+	{"re.find", anywhere, reFind},
+	{"re.gmatch", anywhere, reGmatch},
+	{"re.sub", anywhere, func(c *Ctx, l *lua.LState) int { return c.reSub(l, false) }},
+	{"re.gsub", anywhere, func(c *Ctx, l *lua.LState) int { return c.reSub(l, true) }},
+}
+
+// regexes are the compiled patterns of a worker. Those compiled with "o" stay, up to lua_regex_cache_max_entries; the
+// others are kept for a while, as compiling is dear.
+type regexes struct {
+	vm     *regex.VM
+	once   map[reKey]*regex.Regex
+	recent map[reKey]*regex.Regex
+	warned bool
+	// vectors are offsets for matches, one for each nested use.
+	vectors [][]int
+}
+
+type reKey struct {
+	pattern string
+	options regex.Options
+}
+
+// maxRecent bounds the patterns that are kept without "o".
+const maxRecent = 256
+
+// reFlags are the letters of the options.
+var reFlags = [256]regex.Options{
+	'a': regex.Anchored, 'd': regex.DFA, 'D': regex.DupNames, 'i': regex.Caseless, 'J': regex.JavaScript,
+	'm': regex.Multiline, 's': regex.DotAll, 'u': regex.UTF, 'U': regex.NoUTFCheck, 'x': regex.Extended,
+}
+
+// pattern is a regular expression as a script gives it.
+type pattern struct {
+	key  reKey
+	once bool
+}
+
+// readPattern reads the pattern at argument n and the options at argument o.
+func readPattern(l *lua.LState, n, o int) (p pattern) {
+	p.key.pattern = subject(l, n)
+	opts := vm.OptString(l, o, "")
+	for i := range len(opts) {
+		switch c := opts[i]; {
+		case c == 'o':
+			p.once = true
+		case c == 'j':
+		case reFlags[c] != 0:
+			p.key.options |= reFlags[c]
+		default:
+			vm.Errorf(l, "%s", `unknown flag "`+string(c)+`" (flags "`+opts+`")`)
+		}
+	}
+	return p
+}
+
+// subject is argument n as a string.
+func subject(l *lua.LState, n int) string {
+	v := l.Get(n)
+	if s, ok := vm.ToString(v); ok {
+		return s
+	}
+	return vm.ThreadOf(l).VM().Display(l, v)
+}
+
+// get compiles a pattern, or finds it. The result is good until Lua code runs again.
+func (c *Ctx) getRegex(p pattern) (*regex.Regex, error) {
+	x := &c.Engine.regex
+	if re := x.once[p.key]; re != nil {
+		return re, nil
+	}
+	if re := x.recent[p.key]; re != nil {
+		return re, nil
+	}
+	if x.vm == nil {
+		x.vm = regex.NewVM(regex.Limits{Match: uint32(c.Main.RegexMatchLimit.V)})
+		x.once, x.recent = map[reKey]*regex.Regex{}, map[reKey]*regex.Regex{}
+	}
+	re, err := x.vm.Compile(p.key.pattern, p.key.options)
+	if err != nil {
+		return nil, err
+	}
+	p.key.pattern = strings.Clone(p.key.pattern)
+	if p.once && int64(len(x.once)) < c.Main.RegexCacheMax.V {
+		x.once[p.key] = re
+		return re, nil
+	}
+	if p.once && !x.warned {
+		x.warned = true
+		c.Logf(log.Warn, "lua exceeding regex cache max entries (%d)", c.Main.RegexCacheMax.V)
+	}
+	if len(x.recent) >= maxRecent {
+		for _, old := range x.recent {
+			old.Close()
+		}
+		clear(x.recent)
+	}
+	x.recent[p.key] = re
+	return re, nil
+}
+
+// vector takes a vector with room for the groups of re.
+func (x *regexes) vector(re *regex.Regex) []int {
+	n := 2 * (re.NumGroups() + 1)
+	if k := len(x.vectors); k > 0 && cap(x.vectors[k-1]) >= n {
+		v := x.vectors[k-1]
+		x.vectors = x.vectors[:k-1]
+		return v[:n]
+	}
+	return make([]int, n, max(n, 32))
+}
+
+func (x *regexes) putVector(v []int) {
+	if len(x.vectors) < 8 {
+		x.vectors = append(x.vectors, v)
+	}
+}
+
+// found is a match: the offsets of its groups.
+type found struct {
+	re   *regex.Regex
+	subj string
+	vec  []int
+}
+
+// exec matches; ok is false when there is no match or, with a text, when matching failed.
+func (c *Ctx) exec(p pattern, subj string, pos int) (m found, ok bool, err string) {
+	re, cerr := c.getRegex(p)
+	if cerr != nil {
+		return m, false, cerr.Error()
+	}
+	if pos > len(subj) {
+		return m, false, ""
+	}
+	m = found{re, subj, c.Engine.regex.vector(re)}
+	switch n := re.MatchString(subj, pos, m.vec); {
+	case n == regex.NoMatch:
+		c.Engine.regex.putVector(m.vec)
+		return m, false, ""
+	case n < 0:
+		c.Engine.regex.putVector(m.vec)
+		return m, false, "pcre_exec() failed: " + strconv.Itoa(n)
+	}
+	return m, true, ""
+}
+
+// group is group n, false when it took no part.
+func (m *found) group(n int) lua.LValue {
+	if 2*n+1 >= len(m.vec) || m.vec[2*n] < 0 {
+		return lua.LFalse
+	}
+	return lua.LString(m.subj[m.vec[2*n]:m.vec[2*n+1]])
+}
+
+// table fills t, or a new table, with the groups by number and by name.
+func (m *found) table(l *lua.LState, t *lua.LTable) *lua.LTable {
+	if t == nil {
+		t = l.CreateTable(m.re.NumGroups(), len(m.re.Names())+1)
+	}
+	for i := 0; i <= m.re.NumGroups(); i++ {
+		t.RawSetInt(i, m.group(i))
+	}
+	for _, name := range m.re.Names() {
+		if len(name.Numbers) == 1 {
+			t.RawSetString(name.Name, m.group(name.Numbers[0]))
+			continue
+		}
+		var list *lua.LTable
+		for _, n := range name.Numbers {
+			if v := m.group(n); v != lua.LFalse {
+				if list == nil {
+					list = l.NewTable()
+				}
+				list.Append(v)
+			}
+		}
+		if list != nil {
+			t.RawSetString(name.Name, list)
+		} else {
+			t.RawSetString(name.Name, lua.LFalse)
+		}
+	}
+	return t
+}
+
+// position is where the table at argument n says to begin; it is set to 1 if it says nothing.
+func position(l *lua.LState, n int) (*lua.LTable, int) {
+	v := l.Get(n)
+	if v == lua.LNil {
+		return nil, 0
+	}
+	t := vm.CheckTable(l, n)
+	pos, ok := vm.ToNumber(t.RawGetString("pos"))
+	if !ok || pos <= 0 {
+		t.RawSetString("pos", one)
+		return t, 0
+	}
+	return t, int(pos) - 1
+}
+
+// reMatch is ngx.re.match(subject, regex, options?, ctx?, res?).
+func reMatch(c *Ctx, l *lua.LState) int {
+	subj := subject(l, 1)
+	p := readPattern(l, 2, 3)
+	ctx, pos := position(l, 4)
+	res, _ := l.Get(5).(*lua.LTable)
+	m, ok, err := c.exec(p, subj, pos)
+	if !ok {
+		return noMatch(l, 1, err)
+	}
+	if ctx != nil {
+		ctx.RawSetString("pos", lua.LNumber(m.vec[1]+1))
+	}
+	t := m.table(l, res)
+	c.Engine.regex.putVector(m.vec)
+	return ret(l, t)
+}
+
+// noMatch returns n times nil, and the error if there is one.
+func noMatch(l *lua.LState, n int, err string) int {
+	for range n {
+		l.Push(lua.LNil)
+	}
+	if err == "" {
+		return n
+	}
+	l.Push(lua.LString(err))
+	return n + 1
+}
+
+// reFind is ngx.re.find(subject, regex, options?, ctx?, nth?).
+func reFind(c *Ctx, l *lua.LState) int {
+	subj := subject(l, 1)
+	p := readPattern(l, 2, 3)
+	ctx, pos := position(l, 4)
+	nth := vm.OptInt(l, 5, 0)
+	m, ok, err := c.exec(p, subj, pos)
+	if !ok {
+		return noMatch(l, 2, err)
+	}
+	defer c.Engine.regex.putVector(m.vec)
+	if ctx != nil {
+		ctx.RawSetString("pos", lua.LNumber(m.vec[1]+1))
+	}
+	switch {
+	case nth < 0 || nth > m.re.NumGroups():
+		return noMatch(l, 2, "nth out of bound")
+	case m.vec[2*nth] < 0:
+		return noMatch(l, 2, "")
+	}
+	l.Push(lua.LNumber(m.vec[2*nth] + 1))
+	l.Push(lua.LNumber(m.vec[2*nth+1]))
+	return 2
+}
+
+// reGmatch is ngx.re.gmatch(subject, regex, options?).
+func reGmatch(c *Ctx, l *lua.LState) int {
+	if n := l.GetTop(); n != 2 && n != 3 {
+		vm.Errorf(l, "expecting two or three arguments, but got %d", n)
+	}
+	subj := subject(l, 1)
+	p := readPattern(l, 2, 3)
+	if _, err := c.getRegex(p); err != nil {
+		return fail(l, err.Error())
+	}
+	pos := 0
+	return ret(l, l.NewFunction(func(l *lua.LState) int {
+		c := ctxOf(l)
+		if pos < 0 {
+			return ret(l, lua.LNil)
+		}
+		m, ok, err := c.exec(p, subj, pos)
+		if !ok {
+			pos = -1
+			return noMatch(l, 1, err)
+		}
+		if pos = m.vec[1]; pos == m.vec[0] {
+			pos++
+		}
+		t := m.table(l, nil)
+		c.Engine.regex.putVector(m.vec)
+		return ret(l, t)
+	}))
+}
+
+// reSub is ngx.re.sub and ngx.re.gsub(subject, regex, replace, options?).
+func (c *Ctx) reSub(l *lua.LState, global bool) int {
+	if n := l.GetTop(); n != 3 && n != 4 {
+		vm.Errorf(l, "expecting three or four arguments, but got %d", n)
+	}
+	subj := subject(l, 1)
+	p := readPattern(l, 2, 4)
+	replace, err := c.replacement(l)
+	if err != "" {
+		return noMatch(l, 2, err)
+	}
+	var b []byte
+	count, copied, pos := 0, 0, 0
+	for {
+		m, ok, err := c.exec(p, subj, pos)
+		if err != "" {
+			return noMatch(l, 2, err)
+		}
+		if !ok {
+			break
+		}
+		count++
+		from, to := m.vec[0], m.vec[1]
+		b = append(b, subj[copied:from]...)
+		b = replace(b, &m)
+		c.Engine.regex.putVector(m.vec)
+		copied, pos = to, to
+		if from == to {
+			pos++
+		}
+		if !global || pos > len(subj) {
+			break
+		}
+	}
+	if count == 0 {
+		l.Push(lua.LString(subj))
+		l.Push(zero)
+		return 2
+	}
+	l.Push(lua.LString(append(b, subj[copied:]...)))
+	l.Push(lua.LNumber(count))
+	return 2
+}
+
+// replacement is what appends the replacement of a match: a function's result or a template.
+func (c *Ctx) replacement(l *lua.LState) (func(b []byte, m *found) []byte, string) {
+	fn, ok := l.Get(3).(*lua.LFunction)
+	if ok {
+		return func(b []byte, m *found) []byte {
+			l.Push(fn)
+			l.Push(m.table(l, nil))
+			l.Call(1, 1)
+			v := l.Get(-1)
+			l.Pop(1)
+			if s, ok := vm.ToString(v); ok {
+				return append(b, s...)
+			}
+			return append(b, vm.ThreadOf(l).VM().Display(l, v)...)
+		}, ""
+	}
+	parts, err := parseTemplate(subject(l, 3))
+	if err != "" {
+		c.Logf(logError, "%s", err)
+		return nil, "failed to compile the replacement template"
+	}
+	return func(b []byte, m *found) []byte {
+		for _, p := range parts {
+			if p.group < 0 {
+				b = append(b, p.text...)
+			} else if s, ok := m.group(p.group).(lua.LString); ok {
+				b = append(b, s...)
+			}
+		}
+		return b
+	}, ""
+}
+
+// templatePart is a piece of text, or a group when group is not negative.
+type templatePart struct {
+	text  string
+	group int
+}
+
+// parseTemplate parses a replacement: $1, ${1}, $& and $$ (ngx_http_lua_compile_complex_value).
+func parseTemplate(s string) (parts []templatePart, err string) {
+	for {
+		i := strings.IndexByte(s, '$')
+		if i < 0 {
+			if s != "" {
+				parts = append(parts, templatePart{s, -1})
+			}
+			return parts, ""
+		}
+		if i > 0 {
+			parts = append(parts, templatePart{s[:i], -1})
+		}
+		whole := s[i:]
+		s = s[i+1:]
+		switch {
+		case s == "":
+			return nil, `lua: invalid capturing variable name found in "` + whole + `"`
+		case s[0] == '$':
+			parts = append(parts, templatePart{"$", -1})
+			s = s[1:]
+			continue
+		case s[0] == '&':
+			parts = append(parts, templatePart{group: 0})
+			s = s[1:]
+			continue
+		}
+		brace := s[0] == '{'
+		if brace {
+			s = s[1:]
+		}
+		n := 0
+		for n < len(s) && isWord(s[n]) {
+			n++
+		}
+		name := s[:n]
+		s = s[n:]
+		if brace {
+			if s == "" || s[0] != '}' {
+				return nil, `the closing bracket in "` + name + `" variable is missing`
+			}
+			s = s[1:]
+		}
+		digits := 0
+		for digits < len(name) && name[digits] >= '0' && name[digits] <= '9' {
+			digits++
+		}
+		switch {
+		case name == "":
+			return nil, `lua: invalid capturing variable name found in "` + whole + `"`
+		case digits == 0 || brace && digits < len(name):
+			return nil, `attempt to use named capturing variable "` + name + `" (named captures not supported yet)`
+		}
+		group, _ := strconv.Atoi(name[:min(digits, 6)])
+		parts = append(parts, templatePart{group: group})
+		s = name[digits:] + s
+	}
+}
+
+func isWord(c byte) bool {
+	return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_'
+}

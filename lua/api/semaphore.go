@@ -1,0 +1,116 @@
+package api
+
+import (
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"moongate/core/event"
+	"moongate/lua/vm"
+)
+
+// semaphore is an object of the module ngx.semaphore.
+type semaphore struct {
+	count   int
+	waiters []*semWaiter
+}
+
+type semWaiter struct {
+	fiber   *event.Fiber
+	granted bool
+}
+
+// openSemaphore is require "ngx.semaphore".
+func openSemaphore(l *lua.LState) int {
+	mod, methods, mt := l.NewTable(), l.NewTable(), l.NewTable()
+	mt.RawSetString("__index", methods)
+	for name, fn := range map[string]func(c *Ctx, l *lua.LState, s *semaphore) int{
+		"wait": semWait, "post": semPost,
+		"count": func(_ *Ctx, l *lua.LState, s *semaphore) int { return ret(l, lua.LNumber(s.count-len(s.waiters))) },
+	} {
+		methods.RawSetString(name, l.NewFunction(func(l *lua.LState) int { return fn(ctxOf(l), l, checkSemaphore(l)) }))
+	}
+	mod.RawSetString("version", lua.LString("0.1.32"))
+	mod.RawSetString("new", l.NewFunction(func(l *lua.LState) int {
+		n := 0
+		if v := l.Get(1); lua.LVAsBool(v) {
+			f, ok := vm.ToNumber(v)
+			if !ok || f < 0 {
+				vm.Errorf(l, "no semaphore")
+			}
+			n = int(f)
+		}
+		return ret(l, &lua.LUserData{Value: &semaphore{count: n}, Metatable: mt})
+	}))
+	return ret(l, mod)
+}
+
+func checkSemaphore(l *lua.LState) *semaphore {
+	if u, ok := l.Get(1).(*lua.LUserData); ok {
+		if s, ok := u.Value.(*semaphore); ok {
+			return s
+		}
+	}
+	vm.Errorf(l, "not a semaphore instance")
+	return nil
+}
+
+// semPost is sema:post(n?): it wakes as many waiters.
+func semPost(_ *Ctx, l *lua.LState, s *semaphore) int {
+	n := 1
+	if v := l.Get(2); lua.LVAsBool(v) {
+		f, ok := vm.ToNumber(v)
+		if n = int(f); !ok || n < 1 {
+			vm.Errorf(l, "negative number")
+		}
+	}
+	s.count += n
+	for s.count > 0 && len(s.waiters) > 0 {
+		w := s.waiters[0]
+		s.waiters = s.waiters[1:]
+		s.count--
+		w.granted = true
+		w.fiber.Ready()
+	}
+	return ret(l, lua.LTrue)
+}
+
+// semWait is sema:wait(seconds).
+func semWait(c *Ctx, l *lua.LState, s *semaphore) int {
+	if c.Phase&yieldable == 0 {
+		disabled(c, l, yieldable)
+	}
+	d, ok := vm.ToNumber(l.Get(2))
+	if !ok {
+		vm.Errorf(l, "bad timeout")
+	}
+	if d < 0 {
+		vm.Errorf(l, "negative number")
+	}
+	if s.count > 0 && len(s.waiters) == 0 {
+		s.count--
+		return ret(l, lua.LTrue)
+	}
+	msec := int64(d * 1000)
+	if msec == 0 {
+		return fail(l, "timeout")
+	}
+	w := &semWaiter{fiber: c.Loop.Current()}
+	s.waiters = append(s.waiters, w)
+	defer s.forget(w)
+	c.wait(l, func() { w.fiber.ParkFor(time.Duration(msec) * time.Millisecond) })
+	if !w.granted {
+		return fail(l, "timeout")
+	}
+	return ret(l, lua.LTrue)
+}
+
+// forget takes a waiter off the list; what a killed one was granted goes to the next.
+func (s *semaphore) forget(w *semWaiter) {
+	for i := range s.waiters {
+		if s.waiters[i] == w {
+			s.waiters = append(s.waiters[:i], s.waiters[i+1:]...)
+			return
+		}
+	}
+}

@@ -1,0 +1,227 @@
+package api
+
+import (
+	lua "github.com/yuin/gopher-lua"
+
+	"moongate/core/event"
+	"moongate/lua/vm"
+)
+
+var threadFuncs = []Func{
+	{"thread.spawn", yieldable, threadSpawn},
+	{"thread.wait", yieldable, threadWait},
+	{"thread.kill", yieldable, threadKill},
+	{"on_abort", handlers, ngxOnAbort},
+}
+
+// lightThread is a light thread from its spawning to the moment when its parent has seen its end.
+type lightThread struct {
+	t      *vm.Thread
+	parent *vm.Thread
+	over   bool // it has ended, and nobody has waited for it
+	gone   bool // it was waited for or killed
+	waiter *event.Fiber
+}
+
+// threadSpawn is ngx.thread.spawn(f, …): the new thread runs until it waits, and then its parent goes on.
+func threadSpawn(c *Ctx, l *lua.LState) int {
+	fn := vm.CheckFunction(l, 1)
+	args := make([]lua.LValue, 0, l.GetTop())
+	for i, n := 2, l.GetTop(); i <= n; i++ {
+		args = append(args, l.Get(i))
+	}
+	c.spawn(vm.ThreadOf(l), fn, args)
+	return 1
+}
+
+// spawn starts a light thread and pushes it onto its parent's stack.
+func (c *Ctx) spawn(parent *vm.Thread, fn *lua.LFunction, args []lua.LValue) {
+	lt := &lightThread{parent: parent}
+	lt.t = parent.Spawn(fn, args, func(*vm.Thread) { c.threadEnded(lt) })
+	lt.t.Yield = yieldMain
+	if c.lights == nil {
+		c.lights = make(map[*vm.Thread]*lightThread)
+	}
+	c.lights[lt.t] = lt
+	c.threads++
+	parent.L.Push(lt.t.L)
+	c.Loop.Yield()
+}
+
+// threadEnded takes note of the end of a light thread.
+func (c *Ctx) threadEnded(lt *lightThread) {
+	if c.leaving() {
+		return
+	}
+	c.threads--
+	lt.over = true
+	if _, err := lt.t.Results(); err != nil {
+		c.logAborted("user", err)
+	}
+	switch {
+	case lt.waiter != nil:
+		lt.waiter.Ready()
+	case lt.parent.Status() == vm.Dead:
+		delete(c.lights, lt.t)
+	}
+	if c.threads == 0 && c.idle {
+		c.fiber.Ready()
+	}
+}
+
+// lightOf is the light thread given as argument n.
+func (c *Ctx) lightOf(l *lua.LState, n int) *lightThread {
+	co, ok := l.Get(n).(*lua.LState)
+	if !ok {
+		vm.Errorf(l, "no co ctx found")
+	}
+	t := vm.ThreadOf(co)
+	lt := c.lights[t]
+	if lt == nil && t.IsLight() {
+		lt = &lightThread{t: t, parent: t.Parent(), gone: true}
+	}
+	return lt
+}
+
+// threadWait is ngx.thread.wait(thread, …): it returns for the first of the threads that has ended.
+func threadWait(c *Ctx, l *lua.LState) int {
+	n := l.GetTop()
+	if n == 0 {
+		vm.Errorf(l, "at least one coroutine should be specified")
+	}
+	me := vm.ThreadOf(l)
+	list := make([]*lightThread, n)
+	for i := range list {
+		lt := c.lightOf(l, i+1)
+		switch {
+		case lt == nil:
+			vm.Errorf(l, "attempt to wait on a coroutine that is not a user thread")
+		case lt.parent != me:
+			vm.Errorf(l, "only the parent coroutine can wait on the thread")
+		case lt.gone:
+			return fail(l, "already waited or killed")
+		case lt.over:
+			return c.collect(l, lt)
+		}
+		list[i] = lt
+	}
+	for {
+		f := c.Loop.Current()
+		for _, lt := range list {
+			lt.waiter = f
+		}
+		c.wait(l, func() { f.Park() })
+		for _, lt := range list {
+			lt.waiter = nil
+		}
+		for _, lt := range list {
+			if lt.over {
+				return c.collect(l, lt)
+			}
+		}
+	}
+}
+
+// collect returns what a light thread returned: true and its values, or false and the error.
+func (c *Ctx) collect(l *lua.LState, lt *lightThread) int {
+	lt.gone = true
+	delete(c.lights, lt.t)
+	values, err := lt.t.Results()
+	if err != nil {
+		l.Push(lua.LFalse)
+		l.Push(err.Value)
+		return 2
+	}
+	l.Push(lua.LTrue)
+	for _, v := range values {
+		l.Push(v)
+	}
+	return len(values) + 1
+}
+
+// threadKill is ngx.thread.kill(thread).
+func threadKill(c *Ctx, l *lua.LState) int {
+	lt := c.lightOf(l, 1)
+	switch {
+	case lt == nil:
+		return fail(l, "not user thread")
+	case lt.parent != vm.ThreadOf(l):
+		return fail(l, "killer not parent")
+	case lt.gone:
+		return fail(l, "already waited or killed")
+	case lt.over:
+		lt.gone = true
+		delete(c.lights, lt.t)
+		return fail(l, "already terminated")
+	case c.pending > 0:
+		return fail(l, "pending subrequests")
+	}
+	lt.gone = true
+	delete(c.lights, lt.t)
+	lt.t.Kill()
+	c.threads--
+	return done(l)
+}
+
+// closeWatcher is a protocol that can tell of a client that closes its connection.
+type closeWatcher interface{ WatchCloseFunc(f func()) }
+
+// ngxOnAbort is ngx.on_abort(f): f runs when the client closes the connection too early.
+func ngxOnAbort(c *Ctx, l *lua.LState) int {
+	fn := vm.CheckFunction(l, 1)
+	if c.onAbort != nil {
+		return fail(l, "duplicate call")
+	}
+	if !c.loc().CheckClientAbort.V {
+		return fail(l, "lua_check_client_abort is off")
+	}
+	c.onAbort = fn
+	return done(l)
+}
+
+// watchClient has the code of the request end, or its on_abort function run, when the client goes away.
+func (c *Ctx) watchClient() (stop func()) {
+	w, ok := c.R.Main.Stream.(closeWatcher)
+	if !ok || !c.R.IsMain() || !c.loc().CheckClientAbort.V {
+		return nil
+	}
+	w.WatchCloseFunc(c.clientGone)
+	return func() { w.WatchCloseFunc(nil) }
+}
+
+// clientGone runs on the loop when the client has closed its connection.
+func (c *Ctx) clientGone() {
+	if c.entry == nil || c.leaving() {
+		return
+	}
+	if fn := c.onAbort; fn != nil {
+		c.onAbort = nil
+		c.aborting = true
+		parent := c.entry
+		c.Loop.Go(func() {
+			if c.entry == parent && !c.leaving() {
+				c.runOnAbort(parent, fn)
+			}
+		})
+		return
+	}
+	c.exited, c.exitCode = true, statusClientClosed
+	c.entry.Abandon()
+	switch {
+	case c.idle:
+		c.fiber.Ready()
+	case c.waiting:
+		c.fiber.Cancel(errLeave)
+	}
+}
+
+// statusClientClosed is the status of a request whose client went away.
+const statusClientClosed = 499
+
+// runOnAbort runs the on_abort function as a light thread of the request.
+func (c *Ctx) runOnAbort(parent *vm.Thread, fn *lua.LFunction) {
+	lt := &lightThread{parent: parent}
+	lt.t = parent.Spawn(fn, nil, func(*vm.Thread) { c.threadEnded(lt) })
+	lt.t.Yield = yieldMain
+	c.threads++
+}

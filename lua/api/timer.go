@@ -1,0 +1,156 @@
+package api
+
+import (
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"moongate/core/event"
+	"moongate/core/log"
+	"moongate/lua/vm"
+)
+
+// timerPhases are those in which timers can be made.
+const timerPhases = requests | Timer | InitWorker | ExitWorker
+
+var timerFuncs = []Func{
+	{"timer.at", timerPhases, func(c *Ctx, l *lua.LState) int { return c.newTimer(l, false) }},
+	{"timer.every", timerPhases, func(c *Ctx, l *lua.LState) int { return c.newTimer(l, true) }},
+	{"timer.running_count", timerPhases, func(c *Ctx, l *lua.LState) int { return ret(l, lua.LNumber(c.timers.running)) }},
+	{"timer.pending_count", timerPhases, func(c *Ctx, l *lua.LState) int { return ret(l, lua.LNumber(len(c.timers.pending))) }},
+}
+
+// timers are the timers of a worker.
+type timers struct {
+	pending map[*luaTimer]struct{}
+	running int64
+}
+
+// luaTimer is a function that runs when its time has come, once or again and again.
+type luaTimer struct {
+	e      *Engine
+	v      *vm.VM
+	fn     *lua.LFunction
+	args   []lua.LValue
+	delay  time.Duration
+	every  bool
+	timer  *event.Timer
+	peer   string
+	server string
+	serial uint64
+	logger *log.Logger
+}
+
+// newTimer is ngx.timer.at(delay, f, …) and ngx.timer.every.
+func (c *Ctx) newTimer(l *lua.LState, every bool) int {
+	n := l.GetTop()
+	if n < 2 {
+		vm.Errorf(l, "expecting at least 2 arguments but got %d", n)
+	}
+	delay := time.Duration(vm.CheckNumber(l, 1)*1000) * time.Millisecond
+	if every && delay == 0 {
+		vm.Errorf(l, "delay cannot be zero")
+	}
+	fn, ok := l.Get(2).(*lua.LFunction)
+	if !ok || fn.IsG {
+		vm.ArgError(l, 2, "Lua function expected")
+	}
+	exiting := c.Worker != nil && c.Worker.Exiting()
+	if exiting && delay > 0 {
+		return fail(l, "process exiting")
+	}
+	e := c.Engine
+	if int64(len(e.timers.pending)) >= e.Main.MaxPendingTimers.V {
+		return fail(l, "too many pending timers")
+	}
+	t := &luaTimer{e: e, v: c.VM, fn: fn, delay: delay, every: every, peer: c.peer}
+	for i := 3; i <= n; i++ {
+		t.args = append(t.args, l.Get(i))
+	}
+	if c.R != nil {
+		t.peer = string([]byte(c.R.Conn.Peer.Text))
+		t.server = c.R.Conn.Addr.Text()
+		t.logger = c.R.Log.Logger()
+	} else if c.timer != nil {
+		t.server, t.logger = c.timer.server, c.timer.logger
+	}
+	t.arm()
+	return done(l)
+}
+
+func (t *luaTimer) arm() {
+	e := t.e
+	if e.timers.pending == nil {
+		e.timers.pending = make(map[*luaTimer]struct{})
+	}
+	e.timers.pending[t] = struct{}{}
+	t.timer = event.NewTimer(func() { t.fire(false) })
+	e.Loop.SetTimer(t.timer, t.delay)
+}
+
+// fire runs the timer's function in a fiber of its own.
+func (t *luaTimer) fire(premature bool) {
+	e := t.e
+	delete(e.timers.pending, t)
+	e.Loop.DelTimer(t.timer)
+	if e.timers.running >= e.Main.MaxRunningTimers.V {
+		t.entry().Log(log.Alert, nil, "%d lua_max_running_timers are not enough", e.Main.MaxRunningTimers.V)
+		return
+	}
+	if t.every && !premature {
+		t.arm()
+	}
+	e.timers.running++
+	e.Loop.Go(func() { t.run(premature) })
+}
+
+func (t *luaTimer) run(premature bool) {
+	e := t.e
+	c := e.newCtx()
+	c.Phase, c.VM, c.timer, c.peer, c.log = Timer, t.v, t, t.peer, t.entry()
+	th := t.v.GetThread()
+	th.Data, th.Yield = c, yieldMain
+	c.entry, c.fiber = th, e.Loop.Current()
+	th.L.Push(t.fn)
+	th.L.Push(lua.LBool(premature))
+	for _, a := range t.args {
+		th.L.Push(a)
+	}
+	err, gone := th.CallExit(len(t.args)+1, 0)
+	if err != nil {
+		c.logAborted("entry", err)
+		gone = true
+	}
+	c.drain(th, gone)
+	e.timers.running--
+	c.VM = e.VM // not the timer's to close
+	c.put()
+}
+
+// entry is the log of the timer.
+func (t *luaTimer) entry() log.Entry {
+	l := t.logger
+	if l == nil {
+		l = t.e.Cycle.Log()
+	}
+	return l.With(t, t.serial)
+}
+
+// AppendLog implements log.Context.
+func (t *luaTimer) AppendLog(b []byte) []byte {
+	b = append(b, ", context: ngx.timer"...)
+	if t.peer != "" {
+		b = append(append(b, ", client: "...), t.peer...)
+	}
+	if t.server != "" {
+		b = append(append(b, ", server: "...), t.server...)
+	}
+	return b
+}
+
+// Quit has the pending timers run before their time, as the worker begins to exit.
+func (e *Engine) Quit() {
+	for t := range e.timers.pending {
+		t.fire(true)
+	}
+}
