@@ -48,6 +48,7 @@ import (
 	"moongate/http/modules/tryfiles"
 	"moongate/http/modules/userid"
 	"moongate/http/upstream"
+	"moongate/http/upstream/balance"
 	"moongate/lua"
 )
 
@@ -102,6 +103,12 @@ var httpOptions = &http.Options{
 		flv.Module,
 		httplog.Module,
 		upstream.Module,
+		balance.Hash,
+		balance.IPHash,
+		balance.LeastConn,
+		balance.LeastTime,
+		balance.Random,
+		balance.Sticky,
 		proxy.Module,
 		setmisc.NDK,
 		echo.Module,

@@ -39,7 +39,7 @@ func locationCustomDirectives() []conf.Directive {
 		conf.Value(s, "disable_symlinks", in, conf.Take12,
 			func(c *LocConf) *conf.Opt[SymlinkRule] { return &c.DisableSymlinks }, SymlinkRule{}, parseSymlinkRule),
 		conf.Value(s, "resolver", in, conf.OneMore,
-			func(c *LocConf) *conf.Opt[*ResolverConf] { return &c.Resolver }, nil, parseResolver),
+			func(c *LocConf) *conf.Opt[*ResolverConf] { return &c.Resolver }, nil, ParseResolver),
 		PredicatesDirective(s, "early_hints", in, func(c *LocConf) *conf.Opt[Predicates] { return &c.EarlyHints }),
 	}
 	return append(rows, gzipDirectives()...)
@@ -221,8 +221,8 @@ func (c *ResolverConf) On(loop *event.Loop) *resolver.Resolver {
 	return c.resolver
 }
 
-// parseResolver reads "resolver address … [valid=time] [ipv4=on|off] [ipv6=on|off]".
-func parseResolver(cf *conf.Conf) (*ResolverConf, error) {
+// ParseResolver reads "resolver address … [valid=time] [ipv4=on|off] [ipv6=on|off]".
+func ParseResolver(cf *conf.Conf) (*ResolverConf, error) {
 	c, err := resolver.Parse(cf.Args, func(server string) ([]netip.AddrPort, error) {
 		u, err := ParseURL(cf, server, URLOptions{DefaultPort: resolver.DefaultPort})
 		if err != nil {

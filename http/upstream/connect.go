@@ -40,11 +40,6 @@ func (e *Exchange) choosePeers() http.Verdict {
 	if err := e.Upstream.Init(e); err != nil {
 		return http.StatusInternalServerError
 	}
-	if wrap := e.Upstream.Wrap; wrap != nil {
-		if err := wrap(e); err != nil {
-			return http.StatusInternalServerError
-		}
-	}
 	return http.OK
 }
 
@@ -133,7 +128,7 @@ func (e *Exchange) connect() (fail int, v http.Verdict) {
 			r.Logf(log.Alert, err, "setsockopt(SO_SNDBUF) failed")
 		}
 	}
-	conn.Start = e.msec()
+	conn.Start = e.Msec()
 	e.link = &link{Conn: conn, requests: 1}
 	return 0, http.OK
 }

@@ -80,6 +80,8 @@ type Exchange struct {
 	Schema, URI string
 	// Method replaces the request's when the cache wants another.
 	Method string
+	// OnHeader, if not nil, is called when a response's header is there.
+	OnHeader func()
 	// Target is the address that variables gave, with Upstream nil.
 	Target *Target
 
@@ -180,7 +182,7 @@ func (e *Exchange) run() http.Verdict {
 	if v := e.choosePeers(); v != http.OK {
 		return e.finish(v)
 	}
-	e.began = e.msec()
+	e.began = e.Msec()
 	if n := int(e.Conf.NextTries.V); n > 0 {
 		e.Tries = min(e.Tries, n)
 	}
@@ -211,7 +213,7 @@ func (e *Exchange) try() (fail int, v http.Verdict) {
 		e.restart()
 	}
 	e.sent, e.bodySent, e.received = false, false, false
-	e.state.ConnectTime = e.msec() - e.start
+	e.state.ConnectTime = e.Msec() - e.start
 	if fail, v = e.send(); fail != 0 || v != http.OK {
 		return fail, v
 	}
@@ -228,7 +230,7 @@ func (e *Exchange) restart() {
 
 // headerReceived decides what becomes of a response whose header is complete.
 func (e *Exchange) headerReceived() (fail int, v http.Verdict) {
-	e.state.HeaderTime = e.msec() - e.start
+	e.state.HeaderTime = e.Msec() - e.start
 	if e.In.Status >= int(http.StatusSpecialResponse) {
 		if fail := e.statusFails(); fail != 0 {
 			return fail, http.OK
@@ -236,6 +238,9 @@ func (e *Exchange) headerReceived() (fail int, v http.Verdict) {
 		if v := e.intercept(); v != http.OK {
 			return 0, e.finish(v)
 		}
+	}
+	if e.OnHeader != nil {
+		e.OnHeader()
 	}
 	if v, done := e.passHeader(); done {
 		return 0, v
@@ -272,7 +277,7 @@ func (e *Exchange) mayRepeat(fail int) bool {
 	}
 	timeout := e.Conf.NextTimeout.V.Milliseconds()
 	return e.Conf.NextUpstream.V&fail == fail && !(e.sent && e.body == BodyStreamed) &&
-		!(timeout > 0 && e.msec()-e.began >= timeout)
+		!(timeout > 0 && e.Msec()-e.began >= timeout)
 }
 
 // next gives a failed peer up. OK means that another one can be asked.
@@ -381,7 +386,7 @@ func (e *Exchange) finish(v http.Verdict) http.Verdict {
 // settle completes the record of the current try.
 func (e *Exchange) settle() {
 	if s := e.state; s != nil && s.ResponseTime == unset {
-		s.ResponseTime = e.msec() - e.start
+		s.ResponseTime = e.Msec() - e.start
 		if e.pipe.read > 0 {
 			s.BytesReceived += e.pipe.read - e.pipe.preread
 			s.ResponseLength = e.pipe.read
@@ -430,10 +435,17 @@ func (e *Exchange) aborted(err error) bool {
 	return true
 }
 
-// now is the time in seconds, as balancers count it.
-func (e *Exchange) now() int64 { return e.R.Loop().Now().Unix() }
+// Now is the time in seconds, as balancers count it.
+func (e *Exchange) Now() int64 { return e.R.Loop().Now().Unix() }
 
-func (e *Exchange) msec() int64 { return e.R.Loop().NowMsec() }
+// Msec is the loop's clock.
+func (e *Exchange) Msec() int64 { return e.R.Loop().NowMsec() }
+
+// State is the record of the current try.
+func (e *Exchange) State() *State { return e.state }
+
+// NoPeer says that there is no peer left among p, for the log.
+func (e *Exchange) NoPeer(p *Peers) { e.peerName = p.Name }
 
 // AppendLog implements http.UpstreamLog.
 func (e *Exchange) AppendLog(b []byte) []byte {

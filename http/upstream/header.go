@@ -65,7 +65,7 @@ func (e *Exchange) awaitHeader() (fail int, v http.Verdict) {
 				return fail, v
 			}
 			if deadline == 0 {
-				deadline = e.msec() + e.Conf.ReadTimeout.V.Milliseconds()
+				deadline = e.Msec() + e.Conf.ReadTimeout.V.Milliseconds()
 			}
 		}
 		if fail, v := e.awaitPeer(deadline); fail != 0 || v != http.OK {
@@ -79,7 +79,7 @@ func (e *Exchange) awaitHeader() (fail int, v http.Verdict) {
 func (e *Exchange) awaitPeer(deadline int64) (fail int, v http.Verdict) {
 	var left time.Duration
 	if deadline != 0 {
-		left = time.Duration(max(deadline-e.msec(), 1)) * time.Millisecond
+		left = time.Duration(max(deadline-e.Msec(), 1)) * time.Millisecond
 	}
 	in := [1]event.Interest{{Conn: e.link.Conn, Read: true}}
 	_, err := e.R.Loop().WaitAny(left, in[:])

@@ -3,6 +3,8 @@ package upstream
 import (
 	"crypto/md5"
 	"encoding/hex"
+
+	"moongate/core/shm"
 )
 
 // Peer is one address of a server: nginx's ngx_http_upstream_rr_peer_t.
@@ -17,6 +19,7 @@ type Peer struct {
 	FailTimeout int64
 
 	*PeerState
+	record shm.Ptr // in a zone
 }
 
 // PeerState is what changes about a peer. It may be in memory that workers
@@ -32,6 +35,12 @@ type PeerState struct {
 	// Down takes the peer out of service; Drain leaves it to those that have
 	// a session there.
 	Down, Drain bool
+
+	// HeaderTime and ResponseTime are moving averages in milliseconds, and
+	// Inflight… what is known of the requests that have not been answered:
+	// least_time's.
+	HeaderTime, ResponseTime                                      int64
+	InflightTime, InflightReqs, InflightLast, InflightReqsChanged int64
 }
 
 // Peers is a list of peers, the primary or the backup ones.
@@ -49,7 +58,10 @@ type Peers struct {
 	// Backup are the peers to use when none of these can be.
 	Backup *Peers
 
-	zone *zone
+	zone                *zone
+	version, generation uint32
+	// Aux is what a balancing method derives from the list.
+	Aux any
 }
 
 // Lock keeps other processes from changing the peers' states.

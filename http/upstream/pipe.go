@@ -110,7 +110,7 @@ func (p *pipe) start() {
 	if rate := e.Conf.LimitRate.V; rate != nil {
 		p.rate, _ = conf.ParseSize(rate.Eval(e.R))
 	}
-	p.startSec = e.now()
+	p.startSec = e.Now()
 }
 
 func (p *pipe) newRaw(mem []byte) *rawBuf {
@@ -208,7 +208,7 @@ func (p *pipe) pull() (how pulled, delay time.Duration) {
 	for !p.over() {
 		limit := int64(0)
 		if p.rate > 0 {
-			if limit = p.rate*(e.now()-p.startSec+1) - p.read; limit <= 0 {
+			if limit = p.rate*(e.Now()-p.startSec+1) - p.read; limit <= 0 {
 				return pullDelayed, time.Duration(-limit*1000/p.rate+1) * time.Millisecond
 			}
 		}

@@ -34,14 +34,27 @@ func InitRoundRobin(cf *conf.Conf, u *Upstream) error {
 		return u.initImplicit(cf)
 	}
 	u.Peers = newPeers(u, false)
-	if len(u.Peers.List) == 0 {
+	if len(u.Peers.List) == 0 && !u.resolves() {
 		return u.errorf(cf, "no servers")
+	}
+	if err := u.checkResolve(cf); err != nil {
+		return err
 	}
 	if backup := newPeers(u, true); len(backup.List) > 0 && u.Features&FeatureBackup != 0 {
 		backup.Single, u.Peers.Single = false, false
 		u.Peers.Backup = backup
 	}
 	return nil
+}
+
+// resolves tells whether there are names to be resolved while running.
+func (u *Upstream) resolves() bool {
+	for i := range u.Servers {
+		if u.Servers[i].Resolve && !u.Servers[i].Backup {
+			return true
+		}
+	}
+	return false
 }
 
 // initImplicit resolves the name that a proxy_pass or the like gave.
@@ -59,7 +72,7 @@ func (u *Upstream) initImplicit(cf *conf.Conf) error {
 }
 
 func initRoundRobin(e *Exchange) error {
-	e.RR.Start(e, e.Upstream.Peers)
+	e.RR.Start(e, e.Upstream.View())
 	e.Balancer = &e.RR
 	return nil
 }
@@ -95,7 +108,7 @@ func (b *RoundRobin) Tried(i int) bool { return b.tried[i>>6]&(1<<(i&63)) != 0 }
 func (b *RoundRobin) Try(e *Exchange, i int) {
 	p := b.Peers.List[i]
 	b.tried[i>>6] |= 1 << (i & 63)
-	if now := e.now(); now-p.Checked > p.FailTimeout {
+	if now := e.Now(); now-p.Checked > p.FailTimeout {
 		p.Checked = now
 	}
 	b.use(e, p)
@@ -104,6 +117,9 @@ func (b *RoundRobin) Try(e *Exchange, i int) {
 func (b *RoundRobin) use(e *Exchange, p *Peer) {
 	b.current = p
 	p.Conns++
+	if z := b.Peers.zone; z != nil {
+		z.ref(p)
+	}
 	e.Use(p)
 }
 
@@ -117,26 +133,36 @@ func (b *RoundRobin) Usable(i int, now int64) bool {
 func (b *RoundRobin) Get(e *Exchange) bool {
 	peers := b.Peers
 	peers.Lock()
-	ok := b.get(e)
+	stale := peers.Stale()
+	ok := !stale && b.get(e)
 	peers.Unlock()
 	if ok {
 		return true
 	}
-	if peers.Backup != nil {
-		b.Peers = peers.Backup
-		clear(b.tried)
-		if b.Get(e) {
-			return true
-		}
+	if !stale && b.UseBackup() && b.Get(e) {
+		return true
 	}
-	e.peerName = peers.Name
+	e.NoPeer(peers)
 	return false
 }
 
+// UseBackup goes on with the backup peers; false if there are none.
+func (b *RoundRobin) UseBackup() bool {
+	if b.Peers.Backup == nil {
+		return false
+	}
+	b.Peers = b.Peers.Backup
+	clear(b.tried)
+	return true
+}
+
 func (b *RoundRobin) get(e *Exchange) bool {
+	if len(b.Peers.List) == 0 {
+		return false
+	}
 	if b.Peers.Single {
 		p := b.Peers.List[0]
-		if i := b.sticky(e); i < 0 && (p.Down || p.Full()) {
+		if i := b.Session(e); i < 0 && (p.Down || p.Full()) {
 			return false
 		}
 		b.use(e, p)
@@ -152,8 +178,8 @@ func (b *RoundRobin) get(e *Exchange) bool {
 
 // choose finds the peer whose turn it is.
 func (b *RoundRobin) choose(e *Exchange) int {
-	now := e.now()
-	session := b.sticky(e)
+	now := e.Now()
+	session := b.Session(e)
 	if session >= 0 {
 		// One request in a row may disturb the order, others do not count.
 		p := b.Peers.List[session]
@@ -161,9 +187,31 @@ func (b *RoundRobin) choose(e *Exchange) int {
 			return session
 		}
 	}
-	best, total := -1, int64(0)
+	best, total := b.weigh(now, nil)
+	if session >= 0 {
+		best = session
+	}
+	if best >= 0 {
+		b.Peers.List[best].CurrentWeight -= total
+	}
+	return best
+}
+
+// Turn finds the peer whose turn it is among the usable ones that among says
+// yes to, -1 if there is none. The peers must be locked.
+func (b *RoundRobin) Turn(now int64, among func(i int) bool) int {
+	best, total := b.weigh(now, among)
+	if best >= 0 {
+		b.Peers.List[best].CurrentWeight -= total
+	}
+	return best
+}
+
+// weigh adds to the weights of the usable peers and finds the greatest.
+func (b *RoundRobin) weigh(now int64, among func(i int) bool) (best int, total int64) {
+	best = -1
 	for i, p := range b.Peers.List {
-		if !b.Usable(i, now) {
+		if !b.Usable(i, now) || among != nil && !among(i) {
 			continue
 		}
 		p.CurrentWeight += p.EffectiveWeight
@@ -175,17 +223,12 @@ func (b *RoundRobin) choose(e *Exchange) int {
 			best = i
 		}
 	}
-	if session >= 0 {
-		best = session
-	}
-	if best >= 0 {
-		b.Peers.List[best].CurrentWeight -= total
-	}
-	return best
+	return best, total
 }
 
-// sticky finds the peer that the client has a session with, -1 if none.
-func (b *RoundRobin) sticky(e *Exchange) int {
+// Session finds the peer that the client has a session with, -1 if there is
+// none that can be used. The peers must be locked.
+func (b *RoundRobin) Session(e *Exchange) int {
 	if e.Hint == "" {
 		return -1
 	}
@@ -193,7 +236,7 @@ func (b *RoundRobin) sticky(e *Exchange) int {
 		if p.SID != e.Hint {
 			continue
 		}
-		if b.Tried(i) || p.Down && !p.Drain || p.Failed(e.now()) || p.Full() {
+		if b.Tried(i) || p.Down && !p.Drain || p.Failed(e.Now()) || p.Full() {
 			return -1
 		}
 		return i
@@ -201,15 +244,18 @@ func (b *RoundRobin) sticky(e *Exchange) int {
 	return -1
 }
 
-// Session is sticky for other methods: the peer of the client's session, -1
-// if there is none that can be used.
-func (b *RoundRobin) Session(e *Exchange) int { return b.sticky(e) }
-
 // Free implements Balancer.
 func (b *RoundRobin) Free(e *Exchange, how Outcome) {
 	b.Peers.Lock()
 	defer b.Peers.Unlock()
 	p := b.current
+	if z := b.Peers.zone; z != nil {
+		if b.Peers.generation != z.Shm.Generation() {
+			e.Tries = max(e.Tries-1, 0)
+			return // the zone was emptied: the record is not there any more
+		}
+		defer z.unref(p)
+	}
 	p.Conns--
 	if b.Peers.Single {
 		p.Fails = 0
@@ -217,7 +263,7 @@ func (b *RoundRobin) Free(e *Exchange, how Outcome) {
 		return
 	}
 	if how == PeerFailed {
-		now := e.now()
+		now := e.Now()
 		p.Fails++
 		p.Accessed, p.Checked = now, now
 		if p.MaxFails != 0 {

@@ -38,9 +38,12 @@ func (e *Exchange) Buffer() []byte { return e.req[:0] }
 // Begin says what the request is: bytes, and where its body comes from.
 func (e *Exchange) Begin(req []byte, body Body) { e.req, e.body = req, body }
 
-// Streaming tells whether the request's body is to be passed on as it arrives,
-// and prepares for it.
-func (e *Exchange) Streaming() http.Verdict { return e.R.Main.ExpectContinue() }
+// Stream has the request's body passed on as it arrives. If all of it is there
+// already, the body is read like any other: then streaming is false.
+func (e *Exchange) Stream() (streaming bool, v http.Verdict) {
+	e.sender.first, v = e.R.StreamBody()
+	return e.R.Body == nil, v
+}
 
 // sender is the fiber that sends what could not be sent at once.
 type sender struct {
@@ -58,6 +61,8 @@ type sender struct {
 	v    http.Verdict
 	err  error
 	iov  [3][]byte
+	// first is what had come of a streamed body before sending began.
+	first []byte
 }
 
 var errStopSending = errors.New("upstream: the rest of the request is not wanted")
@@ -192,7 +197,12 @@ func (s *sender) frames(f Framer) error {
 // stream sends the body as it comes from the client.
 func (s *sender) stream(f Framer) error {
 	e, r := s.e, s.e.R
-	if err := s.write(e.req); err != nil {
+	if n := len(s.first); n > 0 {
+		if err := s.writeFrame(f, e.req, s.first, false); err != nil {
+			return err
+		}
+		s.first = nil
+	} else if err := s.write(e.req); err != nil {
 		return err
 	}
 	size := max(r.Core.ClientBodyBufferSize.V, 1024)
@@ -203,23 +213,36 @@ func (s *sender) stream(f Framer) error {
 	defer e.main.pool.bufs.put(mem)
 	for {
 		n, v := r.Stream.ReadBody(r, mem)
-		switch {
-		case v != http.OK:
+		done := n == 0
+		if v == http.OK && !done {
+			var more int
+			more, done, v = r.PollBody(mem[n:])
+			n += more
+		}
+		if v != http.OK {
 			s.v = v
 			return errStopSending
-		case f == nil && n == 0:
-			return nil
-		case f == nil:
-			if err := s.write(mem[:n]); err != nil {
-				return err
-			}
-			continue
 		}
-		head, tail := f.Frame(e, n)
-		if err := s.write(head, mem[:n], tail); err != nil || n == 0 {
+		if err := s.writeFrame(f, nil, mem[:n], done); err != nil || done {
 			return err
 		}
 	}
+}
+
+// writeFrame writes a piece of the body behind what comes before it, and the
+// end of the body if this is the last piece.
+func (s *sender) writeFrame(f Framer, before, piece []byte, last bool) error {
+	if f == nil {
+		return s.write(before, piece)
+	}
+	var head, tail, end []byte
+	if len(piece) > 0 {
+		head, tail = f.Frame(s.e, len(piece))
+	}
+	if last {
+		end, _ = f.Frame(s.e, 0)
+	}
+	return s.write(before, head, piece, tail, end)
 }
 
 // stop ends the fiber, whose work is not needed any more.

@@ -16,7 +16,7 @@ type State struct {
 // newState begins the record of another try.
 func (e *Exchange) newState() {
 	e.R.Conn.Action = "connecting to upstream"
-	now := e.msec()
+	now := e.Msec()
 	if s := e.state; s != nil && s.ResponseTime == unset {
 		s.ResponseTime = now - e.start
 	}

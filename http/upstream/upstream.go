@@ -35,10 +35,15 @@ var Module = &http.Module{
 		Directives: append([]conf.Directive{
 			conf.Command("upstream", conf.HTTPMain, conf.Braces|conf.Take1, upstreamBlock),
 			slot.Custom("server", conf.HTTPUpstream, conf.OneMore, serverDirective),
+			slot.Custom("zone", conf.HTTPUpstream, conf.Take12, zoneDirective),
+			conf.Value(slot, "resolver", conf.HTTPUpstream, conf.OneMore,
+				func(b *block) *conf.Opt[*http.ResolverConf] { return &b.resolver }, nil, http.ParseResolver),
+			slot.Msec("resolver_timeout", conf.HTTPUpstream, func(b *block) *optTime { return &b.resolverTimeout }, 30*second),
 		}, keepaliveRows()...),
 	},
-	Variables: variables,
-	InitMain:  initMain,
+	Variables:  variables,
+	InitMain:   initMain,
+	InitWorker: initWorker,
 }
 
 // Feature is what a balancing method makes of the parameters of "server".
@@ -75,17 +80,19 @@ type Upstream struct {
 	Method func(cf *conf.Conf, u *Upstream) error
 	// Init prepares an exchange for choosing peers.
 	Init func(e *Exchange) error
-	// Wrap is called for each new exchange after Init: sticky's place.
-	Wrap func(e *Exchange) error
 
-	// Peers are the servers' addresses.
+	// Peers are the servers' addresses that the configuration gives; see View.
 	Peers *Peers
+
+	// Names that are resolved while running.
+	resolver        conf.Opt[*http.ResolverConf]
+	resolverTimeout optTime
+	zone            *zone
 
 	keepalive keepalive
 	scope     *conf.Scope
 	file      string
 	line      int
-	done      bool
 }
 
 // Server is a "server" of the block.
@@ -183,6 +190,14 @@ func add(cf *conf.Conf, url *http.URL, f Feature) (*Upstream, error) {
 	}
 	m.Upstreams = append(m.Upstreams, u)
 	return u, nil
+}
+
+// SetMethod is for the directives of balancing methods.
+func (u *Upstream) SetMethod(cf *conf.Conf, f Feature, method func(cf *conf.Conf, u *Upstream) error) {
+	if u.Method != nil {
+		cf.Warnf("load balancing method redefined")
+	}
+	u.Method, u.Features = method, f|explicit
 }
 
 // Find returns the upstream of a name and port known only at run time, nil if

@@ -142,8 +142,8 @@ func (c *locConf) handle(r *http.Request) http.Verdict {
 	}
 	if r.IsMain() && r.Body == nil && !r.BodyDiscarded && !c.RequestBuffering.V && c.setBody.V == nil && c.PassRequestBody.V &&
 		(!r.In.Chunked || c.version.V == http.Version11) && r.HasBody() {
-		x.streaming = true
-		if v := x.Streaming(); v != http.OK {
+		var v http.Verdict
+		if x.streaming, v = x.Stream(); v != http.OK {
 			return v
 		}
 	} else if v := r.ReadBody(); v != http.OK {
