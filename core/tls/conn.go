@@ -72,12 +72,18 @@ func (c *Conn) current() {
 	}
 }
 
-// State is what the handshake came to.
-func (c *Conn) State() gotls.ConnectionState { return c.tls.ConnectionState() }
+// State is what the handshake came to; during the handshake, when crypto/tls
+// cannot be asked, it is empty.
+func (c *Conn) State() gotls.ConnectionState {
+	if !c.done {
+		return gotls.ConnectionState{}
+	}
+	return c.tls.ConnectionState()
+}
 
 // PeerCertificate is the peer's own certificate, nil when it sent none.
 func (c *Conn) PeerCertificate() *x509.Certificate {
-	if certs := c.tls.ConnectionState().PeerCertificates; len(certs) > 0 {
+	if certs := c.State().PeerCertificates; len(certs) > 0 {
 		return certs[0]
 	}
 	return nil
@@ -219,10 +225,7 @@ func (c *Conn) Sendfile(fd int, off, n, _ int64) (int64, error) {
 // Shutdown tells the peer that nothing more will be sent. It does not wait: if
 // the socket is full the peer is not told. The event.Conn stays open.
 func (c *Conn) Shutdown() {
-	if !c.done || c.t.err != nil || c.t.conn.Closed() {
-		return
-	}
-	if err := c.tls.CloseWrite(); err == nil {
+	if c.done && c.t.err == nil && !c.t.conn.Closed() && c.tls.CloseWrite() == nil {
 		_ = c.t.try()
 	}
 	c.Release()

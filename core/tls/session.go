@@ -171,7 +171,7 @@ func (c *Conn) SessionID() []byte {
 	case c.number != nil:
 		return c.number
 	}
-	cs := c.tls.ConnectionState()
+	cs := c.State()
 	if cs.Version != gotls.VersionTLS13 {
 		return nil
 	}

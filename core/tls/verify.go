@@ -128,7 +128,10 @@ func (c *Conn) Verdict() VerifyResult { return c.verdict }
 // check verifies a chain that a peer sent, its own certificate first.
 //
 // crypto/x509 decides whether a chain is good. Only when it finds none, the
-// certificates are looked through for the reason that OpenSSL would give.
+// certificates are looked through for the reason that OpenSSL would give. As
+// nginx lets it go on after each error, the last one counts: it looks at the
+// end of the chain first, then from the leaf up for revoked certificates, then
+// from the root down for dates and signatures.
 func (v *verifier) check(certs []*x509.Certificate, now time.Time) VerifyResult {
 	roots, others := x509.NewCertPool(), x509.NewCertPool()
 	for _, c := range v.trusted {
@@ -165,12 +168,13 @@ func (v *verifier) checkChain(chain []*x509.Certificate, now time.Time) VerifyRe
 	if len(v.crls) == 0 {
 		return VerifyOK
 	}
+	result := VerifyOK
 	for i, c := range chain {
 		if r := v.revoked(c, chain[min(i+1, len(chain)-1)], now); r != VerifyOK {
-			return r
+			result = r
 		}
 	}
-	return VerifyOK
+	return result
 }
 
 func selfIssued(c *x509.Certificate) bool { return bytes.Equal(c.RawSubject, c.RawIssuer) }
@@ -197,29 +201,37 @@ func (v *verifier) diagnose(certs []*x509.Certificate, now time.Time, err error)
 		}
 		chain = append(chain, next)
 	}
-	top := chain[len(chain)-1]
-	switch {
-	case len(chain)-2 > v.depth:
-		return VerifyChainTooLong
-	case !selfIssued(top) && trusted:
-		return VerifyNoIssuer
-	case !trusted && len(chain) == 1 && selfIssued(top):
-		return VerifySelfSignedLeaf
-	case !trusted && selfIssued(top):
-		return VerifySelfSignedChain
-	case !trusted && len(chain) == 1:
-		// OpenSSL says first that the issuer is not at hand and then, which is what
-		// stays, that so the certificate cannot be verified.
-		return VerifyNoFirstIssuer
-	case !trusted:
-		return VerifyNoLocalIssuer
+	result := VerifyOK
+	if len(chain)-2 > v.depth {
+		result = VerifyChainTooLong
+	} else if !trusted || !selfIssued(chain[len(chain)-1]) {
+		result = untrusted(chain, trusted)
 	}
 	for i := len(chain) - 1; i >= 0; i-- {
 		if r := checkLink(chain, i, now); r != VerifyOK {
-			return r
+			result = r
 		}
 	}
-	return verifyResultOf(err)
+	if result == VerifyOK {
+		result = verifyResultOf(err)
+	}
+	return result
+}
+
+// untrusted says what is wrong with the end of a chain.
+func untrusted(chain []*x509.Certificate, trusted bool) VerifyResult {
+	switch self := selfIssued(chain[len(chain)-1]); {
+	case trusted:
+		return VerifyNoIssuer
+	case self && len(chain) == 1:
+		return VerifySelfSignedLeaf
+	case self:
+		return VerifySelfSignedChain
+	case len(chain) == 1:
+		// OpenSSL says first that the issuer is not at hand.
+		return VerifyNoFirstIssuer
+	}
+	return VerifyNoLocalIssuer
 }
 
 // checkLink checks a certificate of a chain by itself and against its issuer.

@@ -53,12 +53,12 @@ func (secure) Handshake(c *http.Conn) bool {
 	}
 	s := slot.Of(c.Server.Scope())
 	t := tls.Server(c.Conn, s.ctx)
-	t.Data = c
+	t.Data, c.TLS = c, t
 	if err := t.Handshake(c.Server.ClientHeaderTimeout.V); err != nil {
 		handshakeFailed(c, t, err)
 		return false
 	}
-	c.IO, c.TLS = t, t
+	c.IO = t
 	c.Action = "waiting for request"
 	return true
 }

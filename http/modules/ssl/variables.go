@@ -16,8 +16,8 @@ import (
 // variables are the module's. All but the first two are not found when they
 // are empty.
 var variables = []http.Variable{
-	of("ssl_protocol", func(t *tls.Conn, _ *http.Request) string { return tls.ProtocolName(t.State().Version) }),
-	of("ssl_cipher", func(t *tls.Conn, _ *http.Request) string { return tls.CipherName(t.State().CipherSuite) }),
+	established("ssl_protocol", func(t *tls.Conn) string { return tls.ProtocolName(t.State().Version) }),
+	established("ssl_cipher", func(t *tls.Conn) string { return tls.CipherName(t.State().CipherSuite) }),
 	of("ssl_ciphers", func(t *tls.Conn, _ *http.Request) string { return joined(t.Hello.Ciphers, tls.CipherName) }),
 	of("ssl_curve", curve),
 	of("ssl_curves", func(t *tls.Conn, _ *http.Request) string { return joined(t.Hello.Curves, tls.CurveName) }),
@@ -65,6 +65,16 @@ func of(name string, get func(*tls.Conn, *http.Request) string) http.Variable {
 		s := get(t, r)
 		return http.Value{S: s, Found: s != ""}
 	}}
+}
+
+// established is a variable that has no value before the handshake is done.
+func established(name string, get func(*tls.Conn) string) http.Variable {
+	return of(name, func(t *tls.Conn, _ *http.Request) string {
+		if t.State().Version == 0 {
+			return ""
+		}
+		return get(t)
+	})
 }
 
 // client is a variable of the client's certificate.
