@@ -28,6 +28,7 @@ type Conn struct {
 	tls     *gotls.Conn
 	ctx     *Context // the one in effect: chosen by the server name
 	session *Context // the one whose sessions are used: the address's
+	client  *client  // nil on servers
 	resumed *sessionNote
 	number  []byte // of its session in the store
 	verdict VerifyResult
@@ -102,6 +103,9 @@ func (c *Conn) ServerName() string {
 func (c *Conn) Read(p []byte) (int, error) {
 	if c.eof {
 		return 0, io.EOF
+	}
+	if c.client != nil {
+		c.current() // a session may arrive
 	}
 	n, err := c.tls.Read(p)
 	switch {

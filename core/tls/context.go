@@ -75,6 +75,7 @@ type Context struct {
 	verify       verifier
 	sessions     sessions
 	variants     map[variant]*gotls.Config
+	clients      map[clientVariant]*gotls.Config
 }
 
 // variant is what a copy of a context's configuration differs in.

@@ -116,6 +116,10 @@ func (ctx *Context) verifyConnection(cs gotls.ConnectionState) error {
 		c.verdict = VerifyOK
 	case cs.DidResume && c.resumed != nil:
 		c.verdict = c.resumed.verify
+	case cs.DidResume && c.client != nil && c.client.ClientOptions.Session != nil:
+		c.verdict = c.client.ClientOptions.Session.verdict
+	case !ctx.verify.ask:
+		c.verdict = VerifyOK
 	default:
 		c.verdict = ctx.verify.check(cs.PeerCertificates, c.t.conn.Loop().Now())
 	}
