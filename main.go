@@ -30,6 +30,7 @@ import (
 	"moongate/http/modules/index"
 	httplog "moongate/http/modules/log"
 	"moongate/http/modules/mapvar"
+	"moongate/http/modules/mp4"
 	"moongate/http/modules/notmodified"
 	"moongate/http/modules/proxy"
 	"moongate/http/modules/randomindex"
@@ -101,6 +102,7 @@ var httpOptions = &http.Options{
 		emptygif.Module,
 		stubstatus.Module,
 		flv.Module,
+		mp4.Module,
 		httplog.Module,
 		upstream.Module,
 		balance.Hash,
