@@ -53,15 +53,18 @@ func (e *Engine) Base(p Phase) *Ctx {
 func (e *Engine) newVM(cache bool) *vm.VM {
 	prefix := e.Cycle.Conf.Prefix
 	v := vm.New(vm.Options{
-		PackagePath:  searchPath(e.Main.PackagePath.V, prefix),
-		PackageCPath: searchPath(e.Main.PackageCPath.V, prefix),
-		CodeCache:    cache,
-		Scheduler:    e.sched,
+		PackagePath:   searchPath(e.Main.PackagePath.V, prefix),
+		PackageCPath:  searchPath(e.Main.PackageCPath.V, prefix),
+		CodeCache:     cache,
+		SharedGlobals: true,
+		Scheduler:     e.sched,
 		OnPanic: func(value any, stack []byte) {
 			e.Cycle.Log().Log(log.Alert, nil, "panic: %v\n%s", value, stack)
 		},
 	})
 	e.openNDK(v)
+	openThreads(v)
+	e.guardGlobals(v)
 	v.Preload("ngx.semaphore", openSemaphore, true)
 	e.open(v)
 	return v

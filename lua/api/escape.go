@@ -45,7 +45,7 @@ var escapes = [...]byteSet{
 	8: controls.minus("\t").plus("\x7f"),
 }
 
-// escapeComponent is all but letters, digits, "-", ".", "_" and "~".
+// escapeComponent is all but letters, digits and "-._~!'()*".
 var escapeComponent = unreserved().inverse()
 
 // byteSet is a set of bytes.
@@ -64,7 +64,7 @@ func byteRange(first, last int) (s byteSet) {
 }
 
 func unreserved() byteSet {
-	return byteRange('a', 'z').union(byteRange('A', 'Z')).union(byteRange('0', '9')).plus("-._~")
+	return byteRange('a', 'z').union(byteRange('A', 'Z')).union(byteRange('0', '9')).plus("-._~!'()*")
 }
 
 func (s byteSet) plus(chars string) byteSet {

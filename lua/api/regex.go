@@ -190,8 +190,6 @@ func (m *found) table(l *lua.LState, t *lua.LTable) *lua.LTable {
 		}
 		if list != nil {
 			t.RawSetString(name.Name, list)
-		} else {
-			t.RawSetString(name.Name, lua.LFalse)
 		}
 	}
 	return t
@@ -382,6 +380,7 @@ type templatePart struct {
 
 // parseTemplate parses a replacement: $1, ${1}, $& and $$ (ngx_http_lua_compile_complex_value).
 func parseTemplate(s string) (parts []templatePart, err string) {
+	invalid := `lua script: invalid capturing variable name found in "` + s + `"`
 	for {
 		i := strings.IndexByte(s, '$')
 		if i < 0 {
@@ -393,11 +392,10 @@ func parseTemplate(s string) (parts []templatePart, err string) {
 		if i > 0 {
 			parts = append(parts, templatePart{s[:i], -1})
 		}
-		whole := s[i:]
 		s = s[i+1:]
 		switch {
 		case s == "":
-			return nil, `lua: invalid capturing variable name found in "` + whole + `"`
+			return nil, invalid
 		case s[0] == '$':
 			parts = append(parts, templatePart{"$", -1})
 			s = s[1:]
@@ -410,6 +408,9 @@ func parseTemplate(s string) (parts []templatePart, err string) {
 		brace := s[0] == '{'
 		if brace {
 			s = s[1:]
+		}
+		if s == "" {
+			return nil, invalid
 		}
 		n := 0
 		for n < len(s) && isWord(s[n]) {
@@ -429,7 +430,7 @@ func parseTemplate(s string) (parts []templatePart, err string) {
 		}
 		switch {
 		case name == "":
-			return nil, `lua: invalid capturing variable name found in "` + whole + `"`
+			return nil, invalid
 		case digits == 0 || brace && digits < len(name):
 			return nil, `attempt to use named capturing variable "` + name + `" (named captures not supported yet)`
 		}

@@ -163,6 +163,20 @@ func threadKill(c *Ctx, l *lua.LState) int {
 	return done(l)
 }
 
+// openThreads lets coroutine.status tell light threads that have ended from those whose end was seen.
+func openThreads(v *vm.VM) {
+	t, _ := v.Globals().RawGetString("coroutine").(*lua.LTable)
+	plain, _ := t.RawGetString("status").(*lua.LFunction)
+	t.RawSetString("status", v.L.NewFunction(func(l *lua.LState) int {
+		if co, ok := l.Get(1).(*lua.LState); ok {
+			if lt := ctxOf(l).lights[vm.ThreadOf(co)]; lt != nil && lt.over {
+				return retString(l, "zombie")
+			}
+		}
+		return plain.GFunction(l)
+	}))
+}
+
 // closeWatcher is a protocol that can tell of a client that closes its connection.
 type closeWatcher interface{ WatchCloseFunc(f func()) }
 

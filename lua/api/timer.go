@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strings"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -92,9 +93,11 @@ func (t *luaTimer) arm() {
 func (t *luaTimer) fire(premature bool) {
 	e := t.e
 	delete(e.timers.pending, t)
+	t.entry().Log(log.DebugHTTP, nil, "lua ngx.timer expired")
 	e.Loop.DelTimer(t.timer)
 	if e.timers.running >= e.Main.MaxRunningTimers.V {
-		t.entry().Log(log.Alert, nil, "%d lua_max_running_timers are not enough", e.Main.MaxRunningTimers.V)
+		t.entry().Log(log.Alert, nil, "lua failed to run timer with function defined at %s:%d: %d lua_max_running_timers are not enough",
+			t.source(), t.fn.Proto.LineDefined, e.Main.MaxRunningTimers.V)
 		return
 	}
 	if t.every && !premature {
@@ -102,6 +105,15 @@ func (t *luaTimer) fire(premature bool) {
 	}
 	e.timers.running++
 	e.Loop.Go(func() { t.run(premature) })
+}
+
+// source is the chunk that defines the function, as debug.getinfo has it.
+func (t *luaTimer) source() string {
+	name := t.fn.Proto.SourceName
+	if strings.HasPrefix(name, "/") {
+		return "@" + name
+	}
+	return "=" + name
 }
 
 func (t *luaTimer) run(premature bool) {
@@ -123,6 +135,7 @@ func (t *luaTimer) run(premature bool) {
 	}
 	c.drain(th, gone)
 	e.timers.running--
+	c.log.Log(log.DebugHTTP, nil, "http lua close fake http connection")
 	c.VM = e.VM // not the timer's to close
 	c.put()
 }

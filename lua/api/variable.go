@@ -73,7 +73,7 @@ func varSet(l *lua.LState) int {
 		value = http.Val(c.R.Pool.Clone(vm.ThreadOf(l).VM().Display(l, v)))
 	}
 	switch v := c.R.LookupVariable(name); {
-	case v == nil:
+	case v == nil || v.Prefix:
 		vm.Errorf(l, "%s", `variable "`+name+`" not found for writing; maybe it is a built-in variable that is not `+
 			`changeable or you forgot to use "set $`+name+` '';" in the config file to define it first`)
 	case !v.Changeable:

@@ -78,6 +78,10 @@ func (v *VM) GetThread() *Thread {
 }
 
 func (t *Thread) newEnv() {
+	if t.vm.opts.SharedGlobals {
+		t.env, t.L.Env = t.vm.globals, t.vm.globals
+		return
+	}
 	t.env = t.vm.L.CreateTable(0, 4)
 	t.env.RawSetString("_G", t.env)
 	t.env.Metatable = t.vm.envMeta
@@ -87,6 +91,9 @@ func (t *Thread) newEnv() {
 
 // pristine tells whether the globals are as newEnv made them.
 func (t *Thread) pristine() bool {
+	if t.vm.opts.SharedGlobals {
+		return true
+	}
 	e := inside(t.env)
 	return !t.used && len(e.keys) == 1 && len(e.strdict) == 1 && len(e.array) == 0 && e.Metatable == t.vm.envMeta &&
 		e.strdict["_G"] == t.env

@@ -18,6 +18,9 @@ import (
 type Options struct {
 	// PackagePath and PackageCPath are the initial package.path and package.cpath; ";;" in them stands for the default.
 	PackagePath, PackageCPath string
+	// SharedGlobals has all threads use the globals of the VM; otherwise each thread of GetThread has its own, which
+	// inherit from those.
+	SharedGlobals bool
 	// CodeCache keeps compiled chunks; without it files are read anew each time.
 	CodeCache bool
 	// Scheduler runs the fibers of coroutines and light threads; nil for one of the VM's own.
