@@ -28,13 +28,17 @@ import (
 	"moongate/http/modules/headers"
 	"moongate/http/modules/headersmore"
 	"moongate/http/modules/index"
+	"moongate/http/modules/limitconn"
+	"moongate/http/modules/limitreq"
 	httplog "moongate/http/modules/log"
 	"moongate/http/modules/mapvar"
+	"moongate/http/modules/mirror"
 	"moongate/http/modules/mp4"
 	"moongate/http/modules/notmodified"
 	"moongate/http/modules/proxy"
 	"moongate/http/modules/randomindex"
 	"moongate/http/modules/rangefilter"
+	"moongate/http/modules/realip"
 	"moongate/http/modules/referer"
 	"moongate/http/modules/rewrite"
 	"moongate/http/modules/securelink"
@@ -76,10 +80,14 @@ var httpOptions = &http.Options{
 		browser.Module,
 		securelink.Module,
 		rewrite.Module,
+		realip.Module,
+		limitreq.Module,
+		limitconn.Module,
 		access.Module,
 		authbasic.Module,
 		authrequest.Module,
 		tryfiles.Module,
+		mirror.Module,
 		randomindex.Module,
 		index.Module,
 		autoindex.Module,
