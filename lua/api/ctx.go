@@ -27,6 +27,7 @@ type Ctx struct {
 	waiting bool
 	// threads counts the light threads that have not ended; idle: the fiber waits for them.
 	threads int
+	owned   owned
 	lights  map[*vm.Thread]*lightThread
 	timer   *luaTimer
 	// aborting: the client is gone and on_abort runs.
@@ -109,6 +110,7 @@ func (e *Engine) newCtx() *Ctx {
 // put takes back the Ctx of a request that has ended.
 func (c *Ctx) put() {
 	e := c.Engine
+	c.owned.endAll()
 	if c.VM != nil && c.VM != e.VM && !c.borrowed {
 		c.VM.Close()
 	}

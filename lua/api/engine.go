@@ -27,6 +27,7 @@ type Engine struct {
 	captures map[*http.Request]*capture
 	sched    *scheduler
 	timers   timers
+	sockets  sockets
 	regex    regexes
 	base     *Ctx // of the code that runs without request or timer
 }

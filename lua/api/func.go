@@ -22,7 +22,7 @@ type Func struct {
 func families() [][]Func {
 	return [][]Func{
 		outputFuncs, controlFuncs, logFuncs, timeFuncs, escapeFuncs, digestFuncs, miscFuncs, requestFuncs, argsFuncs,
-		headerFuncs, bodyFuncs, subrequestFuncs, threadFuncs, timerFuncs, regexFuncs,
+		headerFuncs, bodyFuncs, subrequestFuncs, threadFuncs, timerFuncs, regexFuncs, socketFuncs,
 	}
 }
 

@@ -23,6 +23,7 @@ func (e *Engine) openTables(v *vm.VM, ngx *lua.LTable) {
 	proxy("header", headerGet, headerSet)
 	proxy("arg", argGet, argSet)
 	e.openShared(v, ngx)
+	openSockets(v)
 }
 
 // withRequest is the Ctx of code that has a request.
