@@ -3,8 +3,8 @@ package hash
 
 import "encoding/binary"
 
-// Murmur2 is MurmurHash2 of 32 bits with the length as seed: nginx's
-// ngx_murmur_hash2, which decides about shares of split_clients.
+// Murmur2 is MurmurHash2 of 32 bits with seed 0: nginx's ngx_murmur_hash2,
+// which decides about the shares of split_clients.
 func Murmur2(data []byte) uint32 {
 	const m = 0x5bd1e995
 	h := uint32(len(data))
