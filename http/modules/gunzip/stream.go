@@ -39,7 +39,13 @@ type stream struct {
 	bufs [1]http.Buf
 
 	yield func([]byte) bool
+	// magic is how many of the bytes that a stream begins with were seen.
+	magic int
 }
+
+// magic is what a gzip stream begins with. It is compared as the bytes come,
+// since the decompressor waits for the whole header.
+const magic = "\x1f\x8b"
 
 // errStopped ends the coroutine of a request that ended before its body.
 var errStopped = errors.New("request ended")
@@ -116,6 +122,13 @@ func (s *stream) write(b *http.Buf, next http.Next) error {
 		s.start()
 	}
 	s.in, s.eof = b.B, b.Last || b.LastInChain
+	for i := 0; i < len(s.in) && s.magic < len(magic); i++ {
+		if s.in[i] != magic[s.magic] {
+			s.err = gzip.ErrHeader
+			return s.failed()
+		}
+		s.magic++
+	}
 	for s.eof || len(s.in) > 0 {
 		out, more := s.pull()
 		if !more {
