@@ -178,7 +178,7 @@ func (l *Loop) acceptOne(ls *Listener) bool {
 	}
 	l.cfg.Stats.Accepted.Add(1)
 	a.disabled = l.cfg.Connections/8 - (l.cfg.Connections - l.conns.used)
-	c, err := l.conns.add(l, fd, flagStream|flagWritable|flagAccepted|flagFresh)
+	c, err := l.conns.add(l, fd, flagStream|flagSocket|flagWritable|flagAccepted|flagFresh)
 	if err != nil {
 		_ = sysClose(fd)
 		return false

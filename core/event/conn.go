@@ -72,6 +72,7 @@ const (
 	flagHangup                            // error or closed in both directions
 	flagEOF                               // a read returned end of file
 	flagStream                            // a short read means that nothing is left
+	flagSocket                            // for sure, so that recv and send apply, which cost less than read and write
 	flagWriteEvents                       // epoll reports writability
 	flagShared                            // other processes may hold the descriptor: tell the poller
 	flagIdle                              // the loop's, in Idle

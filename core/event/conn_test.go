@@ -393,7 +393,7 @@ func TestSystemErrors(t *testing.T) {
 	h.fiber(func() {
 		_, err := c.Read(make([]byte, 1))
 		var se *os.SyscallError
-		if !errors.As(err, &se) || se.Syscall != "read" || !errors.Is(err, unix.ECONNRESET) {
+		if !errors.As(err, &se) || se.Syscall != "recv" || !errors.Is(err, unix.ECONNRESET) {
 			t.Errorf("%v", err)
 		}
 		c.Close()

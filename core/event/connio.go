@@ -16,6 +16,10 @@ func (c *Conn) TryRead(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
+	if c.has(flagSocket) {
+		n, e := sysRecv(int(c.fd), p)
+		return c.received(n, len(p), "recv", e)
+	}
 	n, e := sysRead(int(c.fd), p)
 	return c.received(n, len(p), "read", e)
 }
@@ -111,6 +115,10 @@ func (c *Conn) TryWrite(p []byte) (int, error) {
 	}
 	if len(p) == 0 {
 		return 0, nil
+	}
+	if c.has(flagSocket) {
+		n, e := sysSend(int(c.fd), p)
+		return c.sent(n, len(p), "send", e)
 	}
 	n, e := sysWrite(int(c.fd), p)
 	return c.sent(n, len(p), "write", e)
@@ -209,6 +217,10 @@ func (c *Conn) Write(p []byte) (int, error) {
 
 // Writev is Write of several buffers. The slices are not changed.
 func (c *Conn) Writev(bufs [][]byte) (int64, error) {
+	if len(bufs) == 1 {
+		n, err := c.Write(bufs[0])
+		return int64(n), err
+	}
 	var done int64
 	skip := 0
 	for {

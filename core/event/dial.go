@@ -25,7 +25,7 @@ func (l *Loop) Dial(sa unix.Sockaddr, opts DialOptions) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := l.dialConn(fd, sa, flagStream, &opts)
+	c, err := l.dialConn(fd, sa, flagStream|flagSocket, &opts)
 	if err != nil {
 		_ = sysClose(fd)
 		return nil, err

@@ -39,6 +39,26 @@ func sysWrite(fd int, p []byte) (int, unix.Errno) {
 	}
 }
 
+// sysRecv is read for sockets.
+func sysRecv(fd int, p []byte) (int, unix.Errno) {
+	for {
+		n, _, e := unix.RawSyscall6(unix.SYS_RECVFROM, uintptr(fd), uintptr(bytesPtr(p)), uintptr(len(p)), 0, 0, 0)
+		if e != unix.EINTR {
+			return int(n), e
+		}
+	}
+}
+
+// sysSend is write for sockets.
+func sysSend(fd int, p []byte) (int, unix.Errno) {
+	for {
+		n, _, e := unix.RawSyscall6(unix.SYS_SENDTO, uintptr(fd), uintptr(bytesPtr(p)), uintptr(len(p)), unix.MSG_NOSIGNAL, 0, 0)
+		if e != unix.EINTR {
+			return int(n), e
+		}
+	}
+}
+
 // sysReadWritev is readv or writev, as trap says.
 func sysReadWritev(trap uintptr, fd int, iov []unix.Iovec) (int, unix.Errno) {
 	for {

@@ -19,6 +19,9 @@ import (
 // together with the header: one packet instead of two for as many calls.
 const inlineFile = 16 << 10
 
+// maxJoined is the size up to which a response is copied into one buffer.
+const maxJoined = 2048
+
 var (
 	crlf      = []byte("\r\n")
 	lastChunk = []byte(wire.LastChunk)
@@ -182,6 +185,7 @@ func (h *conn) write(r *http.Request) (err error) {
 	}
 	c := h.c
 	c.WriteTimeout = r.Core.SendTimeout.V
+	h.join()
 	if rate(r) == 0 {
 		var n int64
 		n, err = c.IO.Writev(h.iov)
@@ -196,6 +200,26 @@ func (h *conn) write(r *http.Request) (err error) {
 	clear(h.iov)
 	h.iov, h.out, h.scratch = h.iov[:0], h.out[:0], h.scratch[:0]
 	return h.sent(err)
+}
+
+// join copies small pieces behind the header: sending one buffer costs less
+// than gathering several.
+func (h *conn) join() {
+	if len(h.iov) < 2 || len(h.out) == 0 {
+		return
+	}
+	n := 0
+	for _, p := range h.iov {
+		n += len(p)
+	}
+	if n > maxJoined {
+		return
+	}
+	for _, p := range h.iov[1:] {
+		h.out = append(h.out, p...)
+	}
+	clear(h.iov)
+	h.iov = append(h.iov[:0], h.out)
 }
 
 // sendFile sends a piece of a file from the page cache.
