@@ -20,6 +20,7 @@ import (
 	"moongate/http/modules/dav"
 	"moongate/http/modules/echo"
 	"moongate/http/modules/emptygif"
+	"moongate/http/modules/fastcgi"
 	"moongate/http/modules/flv"
 	"moongate/http/modules/geo"
 	"moongate/http/modules/gunzip"
@@ -32,6 +33,7 @@ import (
 	"moongate/http/modules/limitreq"
 	httplog "moongate/http/modules/log"
 	"moongate/http/modules/mapvar"
+	"moongate/http/modules/memcached"
 	"moongate/http/modules/mirror"
 	"moongate/http/modules/mp4"
 	"moongate/http/modules/notmodified"
@@ -41,6 +43,7 @@ import (
 	"moongate/http/modules/realip"
 	"moongate/http/modules/referer"
 	"moongate/http/modules/rewrite"
+	"moongate/http/modules/scgi"
 	"moongate/http/modules/securelink"
 	"moongate/http/modules/setmisc"
 	"moongate/http/modules/slice"
@@ -52,6 +55,7 @@ import (
 	"moongate/http/modules/sub"
 	"moongate/http/modules/tryfiles"
 	"moongate/http/modules/userid"
+	"moongate/http/modules/uwsgi"
 	"moongate/http/upstream"
 	"moongate/http/upstream/balance"
 	"moongate/lua"
@@ -120,6 +124,10 @@ var httpOptions = &http.Options{
 		balance.Random,
 		balance.Sticky,
 		proxy.Module,
+		fastcgi.Module,
+		uwsgi.Module,
+		scgi.Module,
+		memcached.Module,
 		setmisc.NDK,
 		echo.Module,
 		setmisc.Module,

@@ -12,6 +12,8 @@ import (
 type Conf struct {
 	// Upstream are the peers, nil where the address has variables.
 	Upstream *Upstream
+	// pass is the address with variables (SetPass), nil for a fixed one.
+	pass *http.Complex
 
 	ConnectTimeout, SendTimeout, ReadTimeout conf.Opt[time.Duration]
 
@@ -95,13 +97,22 @@ const (
 	FailOff           = 0x80000000
 )
 
-// nextWords are the words of PREFIX_next_upstream.
-var nextWords = []conf.Word{
+// HTTPWords are the words of PREFIX_next_upstream where peers speak HTTP.
+var HTTPWords = []conf.Word{
 	{Name: "error", Value: FailError}, {Name: "timeout", Value: FailTimeout},
 	{Name: "invalid_header", Value: FailInvalidHeader}, {Name: "non_idempotent", Value: FailNonIdempotent},
 	{Name: "http_500", Value: Fail500}, {Name: "http_502", Value: Fail502}, {Name: "http_503", Value: Fail503},
 	{Name: "http_504", Value: Fail504}, {Name: "http_403", Value: Fail403}, {Name: "http_404", Value: Fail404},
 	{Name: "http_429", Value: Fail429}, {Name: "updating", Value: FailUpdating}, {Name: "off", Value: FailOff},
+}
+
+// CGIWords are those for CGI-like peers.
+var CGIWords = []conf.Word{
+	{Name: "error", Value: FailError}, {Name: "timeout", Value: FailTimeout},
+	{Name: "invalid_header", Value: FailInvalidHeader}, {Name: "non_idempotent", Value: FailNonIdempotent},
+	{Name: "http_500", Value: Fail500}, {Name: "http_503", Value: Fail503}, {Name: "http_403", Value: Fail403},
+	{Name: "http_404", Value: Fail404}, {Name: "http_429", Value: Fail429}, {Name: "updating", Value: FailUpdating},
+	{Name: "off", Value: FailOff},
 }
 
 // What PREFIX_ignore_headers can name.

@@ -17,6 +17,13 @@ func (e *Exchange) Unread() []byte { return e.buf[e.rd:e.wr] }
 // Take uses up n bytes of Unread.
 func (e *Exchange) Take(n int) { e.rd += n }
 
+// Rewind makes room again for what follows, if all of Unread has been taken.
+func (e *Exchange) Rewind() {
+	if e.rd == e.wr {
+		e.rd, e.wr = 0, 0
+	}
+}
+
 // SetStatus notes the status of the response for $upstream_status.
 func (e *Exchange) SetStatus(code int) {
 	if e.state != nil && e.state.Status == 0 {

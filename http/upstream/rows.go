@@ -16,6 +16,8 @@ type Rows[C any] struct {
 	Slot   *conf.Slot[C]
 	Prefix string
 	Of     func(*C) *Conf
+	// Words are those of PREFIX_next_upstream and PREFIX_cache_use_stale.
+	Words []conf.Word
 }
 
 const in = conf.HTTPAny
@@ -38,7 +40,7 @@ func (w Rows[C]) Common() []conf.Directive {
 		s.Msec(p+"send_timeout", in, func(c *C) *optTime { return &of(c).SendTimeout }, 60*second),
 		s.Msec(p+"read_timeout", in, func(c *C) *optTime { return &of(c).ReadTimeout }, 60*second),
 		w.size("buffer_size", func(c *Conf) *conf.Opt[int64] { return &c.BufferSize }, pageSize),
-		s.Bitmask(p+"next_upstream", in, func(c *C) *conf.Opt[int] { return &of(c).NextUpstream }, FailError|FailTimeout, nextWords),
+		s.Bitmask(p+"next_upstream", in, func(c *C) *conf.Opt[int] { return &of(c).NextUpstream }, FailError|FailTimeout, w.Words),
 		s.Num(p+"next_upstream_tries", in, func(c *C) *conf.Opt[int64] { return &of(c).NextTries }, 0),
 		s.Msec(p+"next_upstream_timeout", in, func(c *C) *optTime { return &of(c).NextTimeout }, 0),
 	}

@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"moongate/conf"
-	"moongate/core/process"
 	"moongate/http"
 	"moongate/http/upstream"
 )
@@ -112,13 +111,6 @@ func (x *exchange) eval(c *locConf) bool {
 	}
 	x.Schema = schema
 	x.vars = newVars(schema, u, port)
-	t := &upstream.Target{Host: u.Host, Port: u.Port, NoPort: u.NoPort}
-	if len(u.Addrs) > 0 {
-		t.Addr = u.Addrs[0]
-		if t.Addr == (process.Addr{}) {
-			t.Addr.Unix = u.Host
-		}
-	}
-	x.Target = t
+	x.Target = upstream.NewTarget(u)
 	return true
 }

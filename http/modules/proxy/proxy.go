@@ -44,7 +44,9 @@ type keyval struct {
 
 var loc = &conf.Slot[locConf]{Level: conf.LevelLocation, Merge: merge}
 
-var rows = upstream.Rows[locConf]{Slot: loc, Prefix: "proxy", Of: func(c *locConf) *upstream.Conf { return &c.Conf }}
+var rows = upstream.Rows[locConf]{
+	Slot: loc, Prefix: "proxy", Of: func(c *locConf) *upstream.Conf { return &c.Conf }, Words: upstream.HTTPWords,
+}
 
 var traits = &upstream.Traits{
 	Module: "proxy", TempPath: build.ProxyTemp, ChangeBuffering: true, EarlyHints: true,

@@ -64,13 +64,23 @@ func (s *sessions) find(id string) string {
 	key := md5.Sum(buf.Bytes(id))
 	s.zone.Shm.Lock()
 	defer s.zone.Shm.Unlock()
-	s.table.Expire(time.Now().UnixMilli(), 2)
-	p := s.table.Lookup(key[:])
+	p := s.alive(key[:], time.Now().UnixMilli())
 	if p == 0 {
 		return ""
 	}
 	v := s.table.Value(p)
 	return string(v[1 : 1+min(int(v[0]), maxSID)])
+}
+
+// alive looks a session up and drops what has expired. The zone must be locked.
+func (s *sessions) alive(key []byte, now int64) shm.Ptr {
+	s.table.Expire(now, 2)
+	p := s.table.Lookup(key)
+	if p != 0 && s.table.Expires(p) <= now {
+		s.table.Delete(p)
+		return 0
+	}
+	return p
 }
 
 // note records the peer of a session that is known, or that is to be created.
@@ -81,10 +91,9 @@ func (s *sessions) note(id, sid string, create bool, r *http.Request) {
 	key := md5.Sum(buf.Bytes(id))
 	now := time.Now().UnixMilli()
 	s.zone.Shm.Lock()
-	p := s.table.Lookup(key[:])
+	p := s.alive(key[:], now)
 	lost := false
 	if p == 0 && create {
-		s.table.Expire(now, 2)
 		if p = s.table.Insert(key[:], 1+maxSID, 0); p == 0 {
 			lost = true
 			if oldest := s.table.Oldest(); oldest != 0 {

@@ -1,0 +1,178 @@
+package upstream
+
+import (
+	"strings"
+
+	"moongate/conf"
+	"moongate/http"
+	"moongate/http/wire"
+)
+
+// Param is a "PREFIX_param name value [if_not_empty]".
+type Param struct {
+	Name      string
+	Value     *http.Complex
+	skipEmpty bool
+}
+
+// ParamSet is what FastCGI, uwsgi and SCGI servers are told of a request: the
+// parameters of the configuration, and the client's header fields as HTTP_…
+// except those that a parameter replaces.
+type ParamSet struct {
+	list []Param
+	drop map[string]struct{} // names of fields in lower case with underscores
+}
+
+// Param is the row "PREFIX_param".
+func (w Rows[C]) Param(field func(*C) *conf.Opt[[]Param]) conf.Directive {
+	return conf.Repeat(w.Slot, w.Prefix+"_param", in, conf.Take23, field, nil, func(cf *conf.Conf, o *conf.Opt[[]Param]) error {
+		v, err := http.CompileArg(cf, cf.Args[1])
+		if err != nil {
+			return err
+		}
+		p := Param{Name: cf.Args[0], Value: v}
+		if len(cf.Args) == 3 {
+			if cf.Args[2] != "if_not_empty" {
+				return cf.Errorf(`invalid parameter "%s"`, cf.Args[2])
+			}
+			p.skipEmpty = true
+		}
+		o.Put(append(o.V, p))
+		return nil
+	})
+}
+
+// Default is a parameter that is passed unless the configuration gives it.
+type Default struct{ Name, Value string }
+
+// DefaultParams are those of all requests.
+var DefaultParams = []Default{{"HTTP_HOST", "$host$is_request_port$request_port"}}
+
+// NewParamSet makes the set of a block.
+func NewParamSet(cf *conf.Conf, list []Param, defaults []Default) (*ParamSet, error) {
+	s := &ParamSet{}
+	all := append([]Param(nil), list...)
+	for _, d := range defaults {
+		given := false
+		for i := range list {
+			given = given || strings.EqualFold(list[i].Name, d.Name)
+		}
+		if given {
+			continue
+		}
+		v, err := http.CompileArg(cf, d.Value)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, Param{d.Name, v, true})
+	}
+	for _, p := range all {
+		if field, ok := strings.CutPrefix(p.Name, "HTTP_"); ok && field != "" {
+			if s.drop == nil {
+				s.drop = make(map[string]struct{})
+			}
+			s.drop[strings.ToLower(field)] = struct{}{}
+			if p.Value.Static() && p.Value.Text == "" {
+				continue
+			}
+		}
+		s.list = append(s.list, p)
+	}
+	return s, nil
+}
+
+// MergeParams makes a block's set, or shares that of the block outside if the
+// block has no parameters of its own.
+func MergeParams(cf *conf.Conf, list, outer *conf.Opt[[]Param], outerSet **ParamSet, defaults []Default) (*ParamSet, error) {
+	shared := len(list.V) == 0 && len(outer.V) == 0 || len(list.V) > 0 && len(list.V) == len(outer.V) && &list.V[0] == &outer.V[0]
+	if shared && *outerSet != nil {
+		return *outerSet, nil
+	}
+	s, err := NewParamSet(cf, list.V, defaults)
+	if err == nil && shared {
+		*outerSet = s
+	}
+	return s, err
+}
+
+// Append appends all parameters of a request with add, which gets a name and
+// the parts of a value.
+func (s *ParamSet) Append(b []byte, r *http.Request, header bool, add func(b []byte, name, value string) []byte) []byte {
+	for i := range s.list {
+		p := &s.list[i]
+		v := p.Value.Eval(r)
+		if v == "" && p.skipEmpty {
+			continue
+		}
+		b = add(b, p.Name, v)
+	}
+	if !header {
+		return b
+	}
+	var name []byte
+	for i := range r.In.List {
+		f := &r.In.List[i]
+		name = appendParamName(name[:0], f.Name)
+		if _, ok := s.drop[string(lowerName(name))]; ok || repeated(r.In.List[:i], f) {
+			continue
+		}
+		b = add(b, "HTTP_"+string(upperName(name)), joined(r, i))
+	}
+	return b
+}
+
+// appendParamName appends the name of a field with underscores for hyphens.
+func appendParamName(b []byte, name string) []byte {
+	for i := range len(name) {
+		c := name[i]
+		if c == '-' {
+			c = '_'
+		}
+		b = append(b, c)
+	}
+	return b
+}
+
+func lowerName(b []byte) []byte {
+	for i, c := range b {
+		if c >= 'A' && c <= 'Z' {
+			b[i] = c | 0x20
+		}
+	}
+	return b
+}
+
+func upperName(b []byte) []byte {
+	for i, c := range b {
+		if c >= 'a' && c <= 'z' {
+			b[i] = c &^ 0x20
+		}
+	}
+	return b
+}
+
+// repeated tells whether a field of the name has come before.
+func repeated(before []http.Header, f *http.Header) bool {
+	for i := range before {
+		if before[i].ID == f.ID && strings.EqualFold(before[i].Name, f.Name) {
+			return true
+		}
+	}
+	return false
+}
+
+// joined is the value of the i-th field together with those of its name that
+// follow.
+func joined(r *http.Request, i int) string {
+	f := &r.In.List[i]
+	v, sep := f.Value, ", "
+	if f.ID == wire.HeaderCookie {
+		sep = "; "
+	}
+	for j := i + 1; j < len(r.In.List); j++ {
+		if g := &r.In.List[j]; g.ID == f.ID && strings.EqualFold(g.Name, f.Name) {
+			v = r.Pool.Concat(v, sep, g.Value)
+		}
+	}
+	return v
+}
