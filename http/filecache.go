@@ -117,7 +117,7 @@ func (f *cachedFile) fresh(q *fileQuery) bool {
 	if f.err == nil && f.info.FD < 0 && !f.info.IsDir {
 		return false
 	}
-	return q.now-f.created < q.valid && q.links == f.links
+	return q.now-f.created < q.valid && q.links == f.links && (q.want == 0 || q.want == f.info.Uniq)
 }
 
 // set takes over what was found out.

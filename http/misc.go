@@ -129,7 +129,7 @@ func NewTempPath(cf *conf.Conf) (*TempPath, error) {
 	if err != nil {
 		return nil, err
 	}
-	return addTempPath(cf, p)
+	return AddTempPath(cf, p)
 }
 
 // DefaultTempPath is the value of a *_temp_path directive that is not given,
@@ -139,10 +139,11 @@ func DefaultTempPath(cf *conf.Conf, name string, levels ...int) (*TempPath, erro
 	at.Directive = nil
 	p := &process.Path{Name: name}
 	copy(p.Levels[:], levels)
-	return addTempPath(&at, p)
+	return AddTempPath(&at, p)
 }
 
-func addTempPath(cf *conf.Conf, p *process.Path) (*TempPath, error) {
+// AddTempPath registers a folder that temporary files can be made in.
+func AddTempPath(cf *conf.Conf, p *process.Path) (*TempPath, error) {
 	engine := process.Of(cf.Cycle)
 	p, err := engine.AddPath(cf, p)
 	if err != nil {

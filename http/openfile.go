@@ -21,9 +21,11 @@ type FileInfo struct {
 	Uniq uint64
 	// MTime is in Unix seconds, Size in bytes.
 	MTime, Size int64
-	IsDir       bool
-	IsFile      bool // a regular file
-	IsExec      bool // its owner may execute it
+	// FSSize is how many bytes of the file system the file takes.
+	FSSize int64
+	IsDir  bool
+	IsFile bool // a regular file
+	IsExec bool // its owner may execute it
 	// IsDirectIO: reads bypass the page cache and must be aligned.
 	IsDirectIO bool
 }
@@ -151,6 +153,9 @@ type fileQuery struct {
 	// whose inode is uniq; 0 for none.
 	known int
 	uniq  uint64
+	// want is the inode that the file is known to have, 0 if it is not: another
+	// one is not taken from the cache without a test.
+	want uint64
 }
 
 // filePool does the file system calls of a worker. It keeps what they need
@@ -300,10 +305,20 @@ func (p *filePool) statPath(q *fileQuery) *FileError {
 func (p *filePool) info() FileInfo {
 	st := &p.stat
 	return FileInfo{
-		FD: -1, Uniq: st.Ino, MTime: st.Mtim.Sec, Size: st.Size,
+		FD: -1, Uniq: st.Ino, MTime: st.Mtim.Sec, Size: st.Size, FSSize: FSSize(st),
 		IsDir: st.Mode&unix.S_IFMT == unix.S_IFDIR, IsFile: st.Mode&unix.S_IFMT == unix.S_IFREG,
 		IsExec: st.Mode&unix.S_IXUSR != 0,
 	}
+}
+
+// FSSize is how many bytes of the file system a file takes; what was allocated
+// ahead of its end does not count (ngx_file_fs_size).
+func FSSize(st *unix.Stat_t) int64 {
+	const sector, ahead = 512, 8
+	if used := st.Blocks * sector; st.Size < used && used < st.Size+ahead*int64(st.Blksize) {
+		return used
+	}
+	return st.Size
 }
 
 // name puts a path with a NUL where the kernel can read it. A path that has a

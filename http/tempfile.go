@@ -1,6 +1,8 @@
 package http
 
 import (
+	"strings"
+
 	"golang.org/x/sys/unix"
 
 	"moongate/core/process"
@@ -37,7 +39,18 @@ type TempFile struct {
 // Create makes a file, whose name is unique among those of all processes. The
 // error is a *FileError with Name set.
 func (p *TempPath) Create(keep TempKeep) (*TempFile, error) {
-	name := p.File(process.TempName(p.next()))
+	return p.create(keep, func() string { return p.File(process.TempName(p.next())) })
+}
+
+// CreateBeside is Create for a file that is going to replace another one of the
+// folder: its name is that file's with a number appended.
+func (p *TempPath) CreateBeside(file string, keep TempKeep) (*TempFile, error) {
+	file = strings.Clone(file) + "."
+	return p.create(keep, func() string { return file + process.TempName(p.next()) })
+}
+
+func (p *TempPath) create(keep TempKeep, next func() string) (*TempFile, error) {
+	name := next()
 	for {
 		fd, err := unix.Open(name, unix.O_CREAT|unix.O_EXCL|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
 		switch {
@@ -47,7 +60,7 @@ func (p *TempPath) Create(keep TempKeep) (*TempFile, error) {
 			}
 			return &TempFile{Name: name, FD: fd, keep: keep}, nil
 		case err == unix.EEXIST:
-			name = p.File(process.TempName(p.next()))
+			name = next()
 			continue
 		case err == unix.EINTR:
 			continue
@@ -74,6 +87,9 @@ func (p *TempPath) makeLevels(name string) error {
 	}
 	return nil
 }
+
+// Moved says that the file was given another name, which stays.
+func (f *TempFile) Moved(name string) { f.Name, f.keep = strings.Clone(name), TempKept }
 
 // Close closes the file, and removes its name under TempClean. A second Close
 // does nothing.
