@@ -10,6 +10,7 @@ import (
 	"moongate/core/process"
 	"moongate/http"
 	"moongate/http/h1"
+	"moongate/http/h2"
 	"moongate/http/modules/access"
 	"moongate/http/modules/addition"
 	"moongate/http/modules/authbasic"
@@ -33,6 +34,7 @@ import (
 	"moongate/http/modules/limitreq"
 	httplog "moongate/http/modules/log"
 	"moongate/http/modules/mapvar"
+	"moongate/http/modules/memc"
 	"moongate/http/modules/memcached"
 	"moongate/http/modules/mirror"
 	"moongate/http/modules/mp4"
@@ -73,10 +75,11 @@ import (
 // modules of third parties stand before headers, in the reverse of the order in
 // which OpenResty adds them: echo, set-misc, lua, headers-more.
 var httpOptions = &http.Options{
-	Serve: h1.Serve,
+	Serve: h2.Serve(h1.Serve),
 	TLS:   ssl.TLS,
 	Modules: []*http.Module{
 		ssl.Module,
+		h2.Module,
 		mapvar.Module,
 		geo.Module,
 		splitclients.Module,
@@ -131,6 +134,7 @@ var httpOptions = &http.Options{
 		setmisc.NDK,
 		echo.Module,
 		setmisc.Module,
+		memc.Module,
 		headersmore.Module,
 		lua.Module,
 	},

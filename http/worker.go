@@ -79,6 +79,11 @@ func (a *acceptor) open(ec *event.Conn) *Conn {
 	c.setPeer()
 	c.Action = "waiting for request"
 	c.Log = c.Server.logger(c.Worker).With(c, ec.Number)
+	if events := c.Worker.Cycle.Events; len(events.DebugConnections) > 0 || events.DebugUnix {
+		if events.Debug(ec.RemoteAddr().Addr()) {
+			c.Log = c.Log.WithDebug()
+		}
+	}
 	return c
 }
 
@@ -96,8 +101,18 @@ func (a *acceptor) IdleTimeout(ec *event.Conn) {
 		ec.Close()
 		return
 	}
+	if p, ok := c.State.(IdleTimeouter); ok {
+		p.IdleTimeout()
+	}
 	c.Close()
 	c.Release()
+}
+
+// IdleTimeouter is a Conn.State whose protocol has something to say before an
+// idle connection is closed.
+type IdleTimeouter interface {
+	// IdleTimeout runs on the loop and must not park.
+	IdleTimeout()
 }
 
 // newConn takes a connection from the pool.

@@ -90,6 +90,9 @@ func (c *Conn) PeerCertificate() *x509.Certificate {
 	return nil
 }
 
+// Protocol is the protocol that ALPN agreed on, "" for none.
+func (c *Conn) Protocol() string { return c.State().NegotiatedProtocol }
+
 // ServerName is the name that the client asked for, "" for none.
 func (c *Conn) ServerName() string {
 	if c.Hello == nil {

@@ -57,10 +57,9 @@ type Context struct {
 	// BufferSize is the plaintext of a record (ssl_buffer_size).
 	BufferSize int
 	// Select chooses, by what the client says, the context that goes on with the
-	// handshake; it runs in the fiber of the handshake. Nil keeps the context.
-	Select func(c *Conn, h *Hello) (*Context, error)
-	// ALPN are the protocols to choose from, the preferred ones first.
-	ALPN []string
+	// handshake (nil keeps this one) and the protocols of ALPN to choose from,
+	// the preferred ones first. It runs in the fiber of the handshake.
+	Select func(c *Conn, h *Hello) (next *Context, alpn []string, err error)
 	// Certificate, when not nil, finds the certificates of a connection, whose
 	// names depend on it, in place of those that were added.
 	Certificate func(c *Conn) ([]*gotls.Certificate, error)
@@ -308,8 +307,10 @@ func (ctx *Context) configFor(h *gotls.ClientHelloInfo) (*gotls.Config, error) {
 	c := ownerOf(h)
 	c.Hello = newHello(h)
 	chosen := ctx
+	var alpn []string
 	if ctx.Select != nil {
-		next, err := ctx.Select(c, c.Hello)
+		next, protocols, err := ctx.Select(c, c.Hello)
+		alpn = protocols
 		if err != nil {
 			if err == ErrRejected {
 				c.t.alert = alertUnrecognizedName
@@ -322,23 +323,23 @@ func (ctx *Context) configFor(h *gotls.ClientHelloInfo) (*gotls.Config, error) {
 	}
 	c.ctx, c.record = chosen, chosen.BufferSize
 	c.current()
-	return chosen.variant(h), nil
+	return chosen.variant(h, alpn), nil
 }
 
 // variant returns the configuration for a client: with the cipher that OpenSSL
 // would choose, if that is one up to TLSv1.2, as crypto/tls knows no order but
 // its own.
-func (ctx *Context) variant(h *gotls.ClientHelloInfo) *gotls.Config {
+func (ctx *Context) variant(h *gotls.ClientHelloInfo, alpn []string) *gotls.Config {
 	v := variant{cipher: ctx.chooseCipher(h)}
 	if len(h.SupportedProtos) > 0 {
-		v.alpn = strings.Join(ctx.ALPN, ",")
+		v.alpn = strings.Join(alpn, ",")
 	}
 	cfg := ctx.variants[v]
 	if cfg == nil {
 		cfg = ctx.config.Clone()
 		cfg.GetConfigForClient = nil
 		if v.alpn != "" {
-			cfg.NextProtos = ctx.ALPN
+			cfg.NextProtos = alpn
 		}
 		if v.cipher != 0 {
 			cfg.CipherSuites = []uint16{v.cipher}

@@ -265,7 +265,6 @@ func (b *builder) rest() error {
 	if b.c.earlyData.V {
 		b.warn(`"ssl_early_data" is not supported on this platform, ignored`)
 	}
-	b.ctx.ALPN = []string{"http/1.1", "http/1.0", "http/0.9"}
 	b.ctx.Select = mainSlot.Of(b.cf.Scope).selectServer
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"moongate/core/log"
 	"moongate/core/tls"
 	"moongate/http"
+	"moongate/http/h2"
 	"moongate/http/wire"
 )
 
@@ -98,23 +99,29 @@ func handshakeFailed(c *http.Conn, t *tls.Conn, err error) {
 // errRejected is the error of a handshake that ssl_reject_handshake refuses.
 var errRejected = tls.ErrRejected
 
+// alpn are the protocols, of which the first needs "http2 on".
+var alpn = []string{"h2", "http/1.1", "http/1.0", "http/0.9"}
+
 // selectServer finds the server that the client names (ngx_http_ssl_servername).
-func selectServer(t *tls.Conn, h *tls.Hello) (*tls.Context, error) {
+func selectServer(t *tls.Conn, h *tls.Hello) (*tls.Context, []string, error) {
 	c := t.Data.(*http.Conn)
 	if name := h.ServerName; name != "" {
 		host, _, ok := wire.ParseHost(make([]byte, len(name)), buf.Bytes(name))
 		if ok {
 			if err := c.NameServer(string(host)); err != nil {
 				c.Log.Log(log.Alert, nil, "%s", err)
-				return nil, err
+				return nil, nil, err
 			}
 		}
 	}
 	s := slot.Of(c.Server.Scope())
 	if s.rejectHandshake.V {
-		return nil, errRejected
+		return nil, nil, errRejected
 	}
-	return s.ctx, nil
+	if h2.Enabled(c) {
+		return s.ctx, alpn, nil
+	}
+	return s.ctx, alpn[1:], nil
 }
 
 // Verifies implements http.TLS.

@@ -75,7 +75,7 @@ const in = conf.HTTPMain | conf.HTTPServer
 type mainConf struct {
 	ownKeys int // ticket keys made for servers
 	// selectServer goes into every context.
-	selectServer func(t *tls.Conn, h *tls.Hello) (*tls.Context, error)
+	selectServer func(t *tls.Conn, h *tls.Hello) (*tls.Context, []string, error)
 }
 
 var mainSlot = &conf.Slot[mainConf]{Level: conf.LevelMain}

@@ -1,0 +1,70 @@
+package h2
+
+import (
+	"golang.org/x/net/http2/hpack"
+)
+
+// Numbers of names in the static table (RFC 7541, appendix A).
+const (
+	indexStatus        = 8
+	indexContentLength = 28
+	indexContentType   = 31
+	indexDate          = 33
+	indexLastModified  = 44
+	indexLocation      = 46
+	indexServer        = 54
+	indexVary          = 59
+)
+
+// statusIndex are the statuses that the static table has.
+var statusIndex = map[int]byte{200: 8, 204: 9, 206: 10, 304: 11, 400: 12, 404: 13, 500: 14}
+
+// appendStatus appends ":status". No field goes into the client's table, so
+// that the order in which streams are encoded does not matter.
+func appendStatus(b []byte, status int) []byte {
+	if i, ok := statusIndex[status]; ok {
+		return append(b, 0x80|i)
+	}
+	return append(b, indexStatus, 3, byte('0'+status/100%10), byte('0'+status/10%10), byte('0'+status%10))
+}
+
+// appendIndexed appends a field whose name is in the static table.
+func appendIndexed(b []byte, name int, value string) []byte {
+	return appendString(appendInt(b, 4, 0, uint64(name)), value)
+}
+
+// appendField appends a field; the name is sent in lower case.
+func appendField(b []byte, name, value string) []byte {
+	b = append(b, 0)
+	b = appendInt(b, 7, 0, uint64(len(name)))
+	for i := range len(name) {
+		c := name[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		b = append(b, c)
+	}
+	return appendString(b, value)
+}
+
+// appendString appends a string, in Huffman's code where that is shorter.
+func appendString(b []byte, s string) []byte {
+	if n := hpack.HuffmanEncodeLength(s); n < uint64(len(s)) {
+		return hpack.AppendHuffmanString(appendInt(b, 7, 0x80, n), s)
+	}
+	return append(appendInt(b, 7, 0, uint64(len(s))), s...)
+}
+
+// appendInt appends a number with a prefix of some bits, under the bits in
+// first (RFC 7541, 5.1).
+func appendInt(b []byte, prefix uint, first byte, v uint64) []byte {
+	limit := uint64(1)<<prefix - 1
+	if v < limit {
+		return append(b, first|byte(v))
+	}
+	b = append(b, first|byte(limit))
+	for v -= limit; v >= 0x80; v >>= 7 {
+		b = append(b, byte(v)|0x80)
+	}
+	return append(b, byte(v))
+}

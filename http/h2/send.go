@@ -1,0 +1,266 @@
+package h2
+
+import (
+	"errors"
+	"io"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"moongate/core/build"
+	"moongate/core/event"
+	"moongate/core/log"
+	"moongate/http"
+	"moongate/http/wire"
+)
+
+var errFailed = errors.New("stream has failed")
+
+// SendHeader implements http.Stream (ngx_http_v2_header_filter).
+func (s *stream) SendHeader(r *http.Request) error {
+	if s.c.Failed || s.outClosed {
+		return errFailed
+	}
+	b := appendStatus(make([]byte, 0, 256), r.Out.Status)
+	b = s.appendFixed(b, r)
+	for i := range r.Out.List {
+		if f := &r.Out.List[i]; !f.Off {
+			b = appendField(b, f.Name, f.Value)
+		}
+	}
+	fin := r.HeaderOnly || r.Out.ContentLength == 0 && !r.ExpectTrailers
+	s.sendBlock(r, b, fin)
+	return nil
+}
+
+// sendBlock sends a header block in as many frames as it takes.
+func (s *stream) sendBlock(r *http.Request, block []byte, fin bool) {
+	o, kind, flags := &s.h.out, frameHeaders, uint8(0)
+	if fin {
+		flags = flagEndStream
+	}
+	for {
+		n := min(len(block), s.h.frameSize)
+		if n == len(block) {
+			flags |= flagEndHeaders
+		}
+		o.put(append(appendHead(o.room(), n, kind, flags, s.id), block[:n]...))
+		r.HeaderSize += int64(headSize + n)
+		r.BytesSent += int64(headSize + n)
+		if block = block[n:]; len(block) == 0 {
+			break
+		}
+		kind, flags = frameContinuation, 0
+	}
+	s.outClosed = s.outClosed || fin
+}
+
+// appendFixed appends the fields that the server itself decides, in nginx's
+// order.
+func (s *stream) appendFixed(b []byte, r *http.Request) []byte {
+	o, lc := &r.Out, r.Core
+	if !o.Decided("Server") {
+		switch lc.ServerTokens.V {
+		case http.ServerTokensOn:
+			b = appendIndexed(b, indexServer, build.Server)
+		case http.ServerTokensBuild:
+			b = appendIndexed(b, indexServer, build.ServerBuild)
+		default:
+			b = appendIndexed(b, indexServer, "nginx")
+		}
+	}
+	if !o.Decided("Date") {
+		b = appendIndexed(b, indexDate, string(s.c.Worker.Clock.Times().HTTP))
+	}
+	if o.ContentType != "" {
+		if o.Charset != "" && !o.TypeHasParams() {
+			o.ContentType = r.Pool.Concat(o.ContentType, "; charset=", o.Charset)
+			o.Charset = ""
+		}
+		b = appendIndexed(b, indexContentType, o.ContentType)
+	}
+	if o.ContentLength >= 0 && o.Find("Content-Length") == nil {
+		b = appendIndexed(b, indexContentLength, strconv.FormatInt(o.ContentLength, 10))
+	}
+	if o.LastModified >= 0 && o.Find("Last-Modified") == nil {
+		b = appendIndexed(b, indexLastModified, string(wire.AppendDate(nil, o.LastModified)))
+	}
+	if f := o.Find("Location"); f != nil && f.Value != "" {
+		f.Value = s.location(r, f)
+		f.Off = true
+		b = appendIndexed(b, indexLocation, f.Value)
+	}
+	if r.GzipVary {
+		if lc.GzipVary.V {
+			b = appendIndexed(b, indexVary, "Accept-Encoding")
+		} else {
+			r.GzipVary = false
+		}
+	}
+	return b
+}
+
+// location makes a redirect absolute if so configured.
+func (s *stream) location(r *http.Request, f *http.Header) string {
+	if f.AsIs || f.Value[0] != '/' || r.Out.RawLocation || !r.Core.AbsoluteRedirect.V {
+		return f.Value
+	}
+	host := r.HostName
+	if r.Core.ServerNameInRedirect.V {
+		host = r.Server.Name
+	}
+	addr, port := s.c.LocalText()
+	if host == "" {
+		host = addr
+	}
+	suffix := ""
+	if r.Core.PortInRedirect.V && port != 0 && port != s.c.DefaultPort() {
+		suffix = ":" + strconv.Itoa(port)
+	}
+	return r.Pool.Concat(s.c.Scheme(), "://", host, suffix, f.Value)
+}
+
+// SendEarlyHints implements http.EarlyHinter.
+func (s *stream) SendEarlyHints(r *http.Request, fields []http.Header) error {
+	if s.c.Failed || s.outClosed || len(fields) == 0 {
+		return nil
+	}
+	b := appendStatus(nil, 103)
+	for i := range fields {
+		b = appendField(b, fields[i].Name, fields[i].Value)
+	}
+	s.sendBlock(r, b, false)
+	return nil
+}
+
+// SendBody implements http.Stream.
+func (s *stream) SendBody(r *http.Request, bufs []http.Buf) error {
+	if s.c.Failed {
+		return errFailed
+	}
+	if r.HeaderOnly || s.outClosed {
+		return nil
+	}
+	last := false
+	rest := int64(0)
+	for i := range bufs {
+		last = last || bufs[i].Last
+		rest += bufs[i].Len()
+	}
+	trailers := last && len(r.Out.Trailers) > 0
+	for i := range bufs {
+		b := &bufs[i]
+		for off := int64(0); off < b.Len(); {
+			n, err := s.allowance(r, b.Len()-off)
+			if err != nil {
+				return err
+			}
+			rest -= n
+			if err := s.sendData(r, b, off, n, last && rest == 0 && !trailers); err != nil {
+				return err
+			}
+			off += n
+		}
+	}
+	switch {
+	case trailers:
+		s.sendBlock(r, trailerBlock(r), true)
+	case last && !s.outClosed:
+		o := &s.h.out
+		o.put(appendHead(o.room(), 0, frameData, flagEndStream, s.id))
+		s.outClosed = true
+	}
+	return nil
+}
+
+func trailerBlock(r *http.Request) (b []byte) {
+	for i := range r.Out.Trailers {
+		if f := &r.Out.Trailers[i]; !f.Off {
+			b = appendField(b, f.Name, f.Value)
+		}
+	}
+	return b
+}
+
+// allowance waits until some of n bytes may be sent, and returns how many.
+func (s *stream) allowance(r *http.Request, n int64) (int64, error) {
+	h := s.h
+	for {
+		room := min(n, locSlot.Of(r.Scope).chunkSize.V, int64(h.frameSize), h.window, s.window)
+		queue := &s.waiting
+		switch {
+		case s.c.Failed || h.failed:
+			s.c.Failed = true
+			return 0, errFailed
+		case s.window <= 0:
+		case h.window <= 0:
+			queue = &h.out.waiting
+		case len(h.out.buf) >= highWater:
+			queue = &h.out.waiting
+		default:
+			return s.paced(r, room)
+		}
+		h.out.later()
+		switch queue.park(s.c.Loop(), r.Core.SendTimeout.V) {
+		case event.Timeout:
+			s.timedOut()
+			return 0, errFailed
+		case event.Canceled:
+			s.c.Failed = true
+			return 0, s.c.Loop().Current().Err()
+		}
+	}
+}
+
+// paced applies limit_rate.
+func (s *stream) paced(r *http.Request, n int64) (int64, error) {
+	return n, nil
+}
+
+// sendData appends a DATA frame with n bytes of b from off.
+func (s *stream) sendData(r *http.Request, b *http.Buf, off, n int64, fin bool) error {
+	o, flags := &s.h.out, uint8(0)
+	if fin {
+		flags = flagEndStream
+	}
+	out := o.room()
+	start := len(out)
+	out = appendHead(out, int(n), frameData, flags, s.id)
+	if b.InFile {
+		at := len(out)
+		out = append(out, make([]byte, n)...)
+		if err := s.pread(b.File, out[at:], b.Off+off); err != nil {
+			o.buf = out[:start]
+			return err
+		}
+	} else {
+		out = append(out, b.B[off:off+n]...)
+	}
+	o.put(out)
+	s.h.window -= n
+	s.window -= n
+	r.HeaderSize += headSize
+	r.BytesSent += headSize + n
+	s.outClosed = s.outClosed || fin
+	s.c.Loop().Spend(int(n))
+	return nil
+}
+
+func (s *stream) pread(fd int, p []byte, off int64) error {
+	for n := 0; n < len(p); {
+		m, err := unix.Pread(fd, p[n:], off+int64(n))
+		if err == unix.EINTR {
+			continue
+		}
+		if err == nil && m == 0 {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			s.c.Log.Log(log.Alert, err, "pread() failed")
+			s.c.Failed = true
+			return err
+		}
+		n += m
+	}
+	return nil
+}

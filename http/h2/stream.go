@@ -1,0 +1,275 @@
+package h2
+
+import (
+	"golang.org/x/sys/unix"
+
+	"moongate/core/event"
+	"moongate/core/log"
+	"moongate/http"
+)
+
+// stream is a request of a connection: nginx's ngx_http_v2_stream_t, and what
+// http.Request sees of the protocol.
+type stream struct {
+	h  *conn
+	id uint32
+	c  *http.Conn // stands for the stream
+	r  *http.Request
+
+	inClosed  bool // the client will send no more
+	outClosed bool // nothing more is to be sent
+	rstSent   bool
+	aborted   bool
+	skip      bool // what comes of the body is of no interest
+
+	recvWindow int64
+	window     int64 // for sending
+	waiting    waitList
+
+	body    []byte // received and not read
+	read    int    // of body
+	grant   int64  // bytes read that the client may replace
+	arrived waitList
+
+	watcher   *event.Fiber
+	watchFunc func()
+}
+
+// maxBodyWindow is how much of a body may be on its way, or waiting, once
+// somebody reads it.
+const maxBodyWindow = 1 << 20
+
+// newStream makes a stream, whose request begins with its header.
+func (h *conn) newStream(id uint32, inClosed bool) *stream {
+	s := &stream{h: h, id: id, inClosed: inClosed, recvWindow: h.conf().prereadSize.V, window: h.initWindow}
+	h.c.Requests++
+	s.c = h.c.Fake()
+	h.streams[id] = s
+	h.processing++
+	return s
+}
+
+// start runs the request in a fiber of its own.
+func (s *stream) start(b *headerBlock) {
+	s.c.Loop().Go(func() { s.run(b) })
+}
+
+func (s *stream) run(b *headerBlock) {
+	s.c.Action = ""
+	r := s.c.NewRequest(s)
+	s.c.Current, s.r = r, r
+	s.c.Loop().Stats().Requests.Add(1)
+	v := s.build(b)
+	switch {
+	case s.aborted:
+		r.Finish(http.StatusClientClosed)
+	case v != http.OK:
+		s.skip = true
+		r.Finish(v)
+	default:
+		r.Run()
+	}
+	s.finish()
+}
+
+// finish ends the stream (ngx_http_v2_close_stream).
+func (s *stream) finish() {
+	h := s.h
+	switch {
+	case s.rstSent || h.failed:
+	case !s.outClosed && s.c.TimedOut:
+		s.reset(protocolError)
+	case !s.outClosed:
+		s.reset(internalError)
+	case !s.inClosed:
+		s.reset(noError)
+	}
+	if h.streams[s.id] == s {
+		delete(h.streams, s.id)
+	}
+	h.out.later()
+	s.r.Free()
+	s.c.Release()
+	h.processing--
+	if h.reader != nil {
+		h.reader.Ready()
+	}
+}
+
+// drop forgets a stream whose header did not become complete.
+func (s *stream) drop() {
+	delete(s.h.streams, s.id)
+	s.c.Release()
+	s.h.processing--
+}
+
+// reset sends RST_STREAM.
+func (s *stream) reset(why code) {
+	s.rstSent, s.outClosed = true, true
+	s.h.out.put(appendNumber(s.h.out.room(), frameRST, s.id, uint32(why)))
+}
+
+// terminate ends the stream for something that the client did wrong.
+func (s *stream) terminate(why code) {
+	if !s.rstSent {
+		s.rstSent, s.outClosed, s.inClosed, s.skip = true, true, true, true
+		s.h.out.reply(appendNumber(s.h.out.room(), frameRST, s.id, uint32(why)))
+	}
+	s.abort()
+}
+
+// abort lets the request know that its client is gone.
+func (s *stream) abort() {
+	if s.aborted {
+		return
+	}
+	s.aborted = true
+	s.c.Failed = true
+	s.waiting.wake()
+	s.arrived.wake()
+	s.h.out.waiting.wake()
+	f, g := s.watcher, s.watchFunc
+	s.watcher, s.watchFunc = nil, nil
+	if f != nil {
+		f.Cancel(event.ErrPeerClosed)
+	}
+	if g != nil {
+		g()
+	}
+}
+
+// WatchClose implements http.Watcher.
+func (s *stream) WatchClose(f *event.Fiber) {
+	s.watcher, s.watchFunc = f, nil
+	if f != nil && s.aborted {
+		f.Cancel(event.ErrPeerClosed)
+	}
+}
+
+// WatchCloseFunc implements http.Watcher.
+func (s *stream) WatchCloseFunc(f func()) {
+	s.watcher, s.watchFunc = nil, f
+	if f != nil && s.aborted {
+		f()
+	}
+}
+
+// receive takes in a piece of the body.
+func (s *stream) receive(p []byte, last bool) {
+	if last {
+		s.inClosed = true
+		s.h.closed(s.id)
+	}
+	if s.skip {
+		s.give(int64(len(p)))
+	} else {
+		s.body = append(s.body, p...)
+	}
+	s.arrived.wake()
+}
+
+// give lets the client send n bytes more, once they are worth a frame.
+func (s *stream) give(n int64) {
+	s.grant += n
+	if s.inClosed || s.rstSent || s.grant < s.h.conf().prereadSize.V/2 || s.grant == 0 {
+		return
+	}
+	s.recvWindow += s.grant
+	s.h.out.put(appendNumber(s.h.out.room(), frameWindow, s.id, uint32(s.grant)))
+	s.grant = 0
+}
+
+// widen lets more of the body be on its way once it is read.
+func (s *stream) widen() {
+	if s.inClosed || s.recvWindow >= maxBodyWindow || s.read > 0 || s.grant < 0 {
+		return
+	}
+	if want := maxBodyWindow - s.recvWindow - int64(len(s.body)); want > 0 && s.h.conf().prereadSize.V < maxBodyWindow && !s.widened() {
+		s.recvWindow += want
+		s.h.out.put(appendNumber(s.h.out.room(), frameWindow, s.id, uint32(want)))
+	}
+}
+
+func (s *stream) widened() bool { return s.r.In.BodyRead > 0 }
+
+// ReadBody implements http.Stream.
+func (s *stream) ReadBody(r *http.Request, p []byte) (int, http.Verdict) {
+	s.widen()
+	for {
+		n, v := s.PollBody(r, p)
+		if v != http.Declined {
+			return n, v
+		}
+		s.c.Action = "reading client request body"
+		why := s.arrived.park(s.c.Loop(), r.Core.ClientBodyTimeout.V)
+		s.c.Action = ""
+		switch why {
+		case event.Timeout:
+			s.c.TimedOut = true
+			return 0, http.StatusRequestTimeOut
+		case event.Canceled:
+			s.c.Failed = true
+			return 0, http.StatusClientClosed
+		}
+	}
+}
+
+// PollBody implements http.BodyPoller.
+func (s *stream) PollBody(r *http.Request, p []byte) (int, http.Verdict) {
+	if s.read < len(s.body) {
+		n := copy(p, s.body[s.read:])
+		s.read += n
+		if s.read == len(s.body) {
+			s.body, s.read = s.body[:0], 0
+		}
+		r.RequestLength += int64(n)
+		r.In.BodyRead += int64(n)
+		s.give(int64(n))
+		return n, s.measure(r)
+	}
+	switch {
+	case s.aborted:
+		return 0, http.StatusClientClosed
+	case s.skip:
+		return 0, http.OK
+	case !s.inClosed:
+		return 0, http.Declined
+	case r.In.ContentLength > r.In.BodyRead:
+		r.Logf(log.Info, nil, "client prematurely closed stream: only %d out of %d bytes of request body received",
+			r.In.BodyRead, r.In.ContentLength)
+		return 0, http.StatusBadRequest
+	}
+	return 0, http.OK
+}
+
+// measure compares what has come of the body with what may.
+func (s *stream) measure(r *http.Request) http.Verdict {
+	limit := r.Core.ClientMaxBodySize.V
+	switch {
+	case r.In.ContentLength >= 0 && r.In.BodyRead > r.In.ContentLength:
+		r.Logf(log.Info, nil, "client intended to send body data larger than declared")
+		s.skip = true
+		return http.StatusBadRequest
+	case r.In.ContentLength < 0 && limit != 0 && r.In.BodyRead > limit:
+		r.Logf(log.Error, nil, "client intended to send too large chunked body: %d bytes", r.In.BodyRead)
+		s.skip = true
+		return http.StatusEntityTooLarge
+	}
+	return http.OK
+}
+
+// DiscardBody implements http.Stream.
+func (s *stream) DiscardBody(*http.Request) http.Verdict {
+	s.skip = true
+	s.body, s.read = nil, 0
+	return http.OK
+}
+
+// Continue implements http.Stream; clients of HTTP/2 do not wait.
+func (s *stream) Continue(*http.Request) http.Verdict { return http.OK }
+
+// timedOut ends the request of a client that takes nothing.
+func (s *stream) timedOut() {
+	s.c.Log.Log(log.Info, unix.ETIMEDOUT, "client timed out")
+	s.c.TimedOut, s.c.Failed = true, true
+}
