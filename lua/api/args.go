@@ -96,6 +96,7 @@ func decodeArgs(l *lua.LState, s string, limit int, t *lua.LTable) int {
 		}
 		s = rest
 		if more && n == limit {
+			ctxOf(l).debugf("lua hit query args limit %d", limit)
 			l.Push(lua.LString("truncated"))
 			return 2
 		}

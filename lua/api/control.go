@@ -37,19 +37,24 @@ func ngxExit(c *Ctx, l *lua.LState) int {
 		}
 		status = int(http.StatusOK)
 	}
-	c.exited, c.exitCode = true, status
 	if c.Phase&(HeaderFilter|Balancer) != 0 {
+		c.filterCode = status // the code goes on; the filter acts on it when it is over
 		return 0
 	}
+	c.exited, c.exitCode = true, status
 	c.leave(l)
 	return 0
 }
 
-// Exited returns the status given to ngx.exit by a filter and forgets it.
-func (c *Ctx) Exited() (status int, ok bool) {
-	ok = c.exited
-	c.exited = false
-	return c.exitCode, ok
+// FilterCode is the status that ngx.exit gave in a header filter, 0 for none.
+func (c *Ctx) FilterCode() int { return c.filterCode }
+
+// ExitCode is the status given to ngx.exit that the request is ending with, 0 for none.
+func (c *Ctx) ExitCode() int {
+	if c.exited {
+		return c.exitCode
+	}
+	return 0
 }
 
 // abortable raises an error when subrequests are on their way.
@@ -139,6 +144,7 @@ func ngxRedirect(c *Ctx, l *lua.LState) int {
 		vm.Errorf(l, "%s", fmt.Sprintf(`unsafe byte "0x%02x" in redirect uri "%s"`, b, escapeLog(uri)))
 	}
 	r.Out.Add("Location", r.Pool.Clone(uri))
+	r.Out.RawLocation = true
 	r.Out.Status = status
 	c.exited, c.exitCode = true, status
 	c.leave(l)

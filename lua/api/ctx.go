@@ -28,8 +28,10 @@ type Ctx struct {
 	// threads counts the light threads that have not ended; idle: the fiber waits for them.
 	threads int
 	owned   owned
-	lights  map[*vm.Thread]*lightThread
-	timer   *luaTimer
+	// raw: ngx.req.socket(true) has taken the connection over. readingBody: some thread reads the request body.
+	raw, readingBody bool
+	lights           map[*vm.Thread]*lightThread
+	timer            *luaTimer
 	// aborting: the client is gone and on_abort runs.
 	aborting bool
 	idle     bool
@@ -37,6 +39,10 @@ type Ctx struct {
 	// exited: ngx.exit or ngx.redirect was called, with this status.
 	exited   bool
 	exitCode int
+	// filterCode is the status given to ngx.exit in a header filter.
+	filterCode int
+	// broken: the header could not be sent.
+	broken bool
 	// execURI and execArgs are where ngx.exec wants to go.
 	execURI, execArgs string
 	// jumped: ngx.req.set_uri asked for a new location.
@@ -111,8 +117,11 @@ func (e *Engine) newCtx() *Ctx {
 func (c *Ctx) put() {
 	e := c.Engine
 	c.owned.endAll()
-	if c.VM != nil && c.VM != e.VM && !c.borrowed {
-		c.VM.Close()
+	if c.table != nil {
+		c.entryLog().Log(log.DebugHTTP, nil, "lua release ngx.ctx at ref %d", 1)
+	}
+	if c.VM != nil && !c.borrowed {
+		e.unref(c.VM, c.entryLog())
 	}
 	*c = Ctx{Engine: e, VM: e.VM, out: c.out[:0], buf: c.buf[:0], release: c.release}
 	if len(e.free) < maxFree && cap(c.out) < keptBuffer && cap(c.buf) < keptBuffer {
@@ -132,6 +141,13 @@ func (c *Ctx) loc() *LocConf { return Loc.Of(c.R.Scope) }
 // Logf writes to the error log of the request, or of the worker.
 func (c *Ctx) Logf(level log.Level, format string, args ...any) {
 	c.entryLog().Log(level, nil, format, args...)
+}
+
+// debugf writes a line of nginx's debug log, which tools and tests look for.
+func (c *Ctx) debugf(format string, args ...any) {
+	if e := c.entryLog(); e.Enabled(log.DebugHTTP) {
+		e.Log(log.DebugHTTP, nil, format, args...)
+	}
 }
 
 func (c *Ctx) entryLog() log.Entry {

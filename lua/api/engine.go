@@ -23,6 +23,7 @@ type Engine struct {
 	// Init runs init_by_lua in a VM of its own that a request got with lua_code_cache off. It may be nil.
 	Init func(c *Ctx) error
 
+	refs     map[*vm.VM]int // of VMs that are a request's own
 	free     []*Ctx
 	captures map[*http.Request]*capture
 	sched    *scheduler
@@ -34,7 +35,7 @@ type Engine struct {
 
 // NewEngine makes the VM of a process.
 func NewEngine(cycle *process.Cycle, m *MainConf, main *http.MainConf) *Engine {
-	e := &Engine{Cycle: cycle, Main: m, HTTP: main, captures: map[*http.Request]*capture{}}
+	e := &Engine{Cycle: cycle, Main: m, HTTP: main, captures: map[*http.Request]*capture{}, refs: map[*vm.VM]int{}}
 	e.sched = &scheduler{e: e, local: vm.NewLocalScheduler()}
 	e.VM = e.newVM(true)
 	e.base = &Ctx{Engine: e, VM: e.VM, Phase: Init}
@@ -74,6 +75,7 @@ func (e *Engine) newVM(cache bool) *vm.VM {
 // privateVM makes the VM of one request. init_by_lua runs in it as in any other.
 func (e *Engine) privateVM(c *Ctx) *vm.VM {
 	v := e.newVM(false)
+	e.refs[v] = 1
 	vm.ThreadOf(v.L).Data = c
 	if e.Init == nil {
 		return v
@@ -81,10 +83,30 @@ func (e *Engine) privateVM(c *Ctx) *vm.VM {
 	c.VM, c.Phase = v, Init
 	if err := e.Init(c); err != nil {
 		c.Logf(log.Error, "%s", err)
-		v.Close()
+		e.unref(v, c.entryLog())
 		return nil
 	}
 	return v
+}
+
+// ref keeps the VM of a request alive for a timer; that of the worker lives on anyway.
+func (e *Engine) ref(v *vm.VM) {
+	if v != e.VM {
+		e.refs[v]++
+	}
+}
+
+// unref closes the VM of a request when the request and its timers are over.
+func (e *Engine) unref(v *vm.VM, l log.Entry) {
+	if v == e.VM {
+		return
+	}
+	l.Log(log.DebugHTTP, nil, "decrementing the reference count for Lua VM: %d", e.refs[v])
+	if e.refs[v]--; e.refs[v] == 0 {
+		delete(e.refs, v)
+		l.Log(log.DebugHTTP, nil, "lua close the global Lua VM %p", v)
+		v.Close()
+	}
 }
 
 // scheduler gives the coroutines of a VM fibers of the event loop. Before the loop runs, and on the loop itself, where

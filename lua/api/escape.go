@@ -171,7 +171,7 @@ func hexDigit(c byte) int {
 // unsafeByte finds a byte that may not be in a URI or header.
 func unsafeByte(s string) (byte, bool) {
 	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c == 0x7f {
+		if c := s[i]; c < 0x20 && c != '\t' || c == 0x7f {
 			return c, true
 		}
 	}
@@ -200,7 +200,7 @@ func ngxEncodeBase64(_ *Ctx, l *lua.LState) int {
 	case v == lua.LTrue:
 		enc = base64.RawStdEncoding
 	case lua.LVAsBool(v):
-		vm.Errorf(l, "bad argument to 'encode_base64' (boolean expected, got %s)", vm.TypeName(v))
+		vm.Errorf(l, "bad argument #2 to 'encode_base64' (boolean expected, got %s)", vm.TypeName(v))
 	}
 	return retString(l, enc.EncodeToString(buf.Bytes(text(l))))
 }

@@ -197,7 +197,6 @@ type headerTable struct {
 	limit int
 	raw   bool
 	n     int
-	cut   bool
 }
 
 func newHeaderTable(c *Ctx, l *lua.LState) *headerTable {
@@ -209,11 +208,9 @@ func newHeaderTable(c *Ctx, l *lua.LState) *headerTable {
 }
 
 func (h *headerTable) add(name, value string) {
-	if h.limit > 0 && h.n >= h.limit {
-		h.cut = true
+	if h.n++; h.limit > 0 && h.n > h.limit {
 		return
 	}
-	h.n++
 	if h.raw {
 		name = strings.Clone(name)
 	} else {
@@ -222,9 +219,10 @@ func (h *headerTable) add(name, value string) {
 	addValue(h.l, h.t, name, lua.LString(strings.Clone(value)))
 }
 
-func (h *headerTable) ret() int {
+func (h *headerTable) ret(kind string) int {
 	h.l.Push(h.t)
-	if h.cut {
+	if h.limit > 0 && h.n > h.limit {
+		ctxOf(h.l).debugf("lua exceeding %s header limit %d > %d", kind, h.n, h.limit)
 		h.l.Push(lua.LString("truncated"))
 		return 2
 	}
@@ -256,7 +254,7 @@ func respGetHeaders(c *Ctx, l *lua.LState) int {
 			h.add(f.Name, f.Value)
 		}
 	}
-	return h.ret()
+	return h.ret("response")
 }
 
 func reqGetHeaders(c *Ctx, l *lua.LState) int {
@@ -268,7 +266,7 @@ func reqGetHeaders(c *Ctx, l *lua.LState) int {
 		f := &c.R.In.List[i]
 		h.add(f.Name, f.Value)
 	}
-	return h.ret()
+	return h.ret("request")
 }
 
 // headerName is a header name given as argument n.
@@ -311,6 +309,9 @@ func reqSetHeader(c *Ctx, l *lua.LState) int {
 // setInput gives a request header new values and draws the consequences; without values it is removed.
 func (c *Ctx) setInput(name string, values []string) {
 	r := c.R
+	if r.Version < http.Version10 {
+		return // HTTP/0.9 has no header
+	}
 	name = r.Pool.Clone(escapes[7].escape(name))
 	lower := r.Pool.String(wire.AppendLower(nil, name))
 	if len(values) == 0 || len(values) == 1 && values[0] == "" && lower == "content-length" {
@@ -337,6 +338,9 @@ func (c *Ctx) deriveInput(lower, value string) {
 		host, port, ok := wire.ParseHost(r.Pool.Alloc(len(value)), buf.Bytes(value))
 		if ok {
 			r.HostName, r.Port = buf.String(host), int(port)
+		}
+		if v := r.LookupVariable("host"); v != nil && r.Indexed(v) {
+			v.Forget(r)
 		}
 	case "content-length":
 		n, ok := wire.ParseLength(value)

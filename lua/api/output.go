@@ -28,6 +28,8 @@ func failed(v http.Verdict) bool { return v == http.Error || v >= http.StatusSpe
 // refused says why there can be no more output, "" when there can.
 func (c *Ctx) refused() string {
 	switch {
+	case c.raw:
+		return "raw request socket acquired"
 	case c.R.HeaderOnly:
 		return "header only"
 	case c.eof:
@@ -140,8 +142,11 @@ func arrayLen(l *lua.LState, t *lua.LTable, arg int) int {
 // sendHeader sends the response header if that has not been done (ngx_http_lua_send_header_if_needed).
 func (c *Ctx) sendHeader() http.Verdict {
 	r := c.R
-	if r.HeaderSent {
+	switch {
+	case r.HeaderSent:
 		return http.OK
+	case c.broken:
+		return http.Error
 	}
 	if r.Out.Status == 0 {
 		r.Out.Status = int(http.StatusOK)
@@ -156,7 +161,9 @@ func (c *Ctx) sendHeader() http.Verdict {
 	if c.buffering {
 		return http.OK
 	}
-	return r.SendHeader()
+	v := r.SendHeader()
+	c.broken = v == http.Error
+	return v
 }
 
 // setContentType gives the response the type that the configuration has for it.

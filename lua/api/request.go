@@ -63,6 +63,7 @@ func reqSetURI(c *Ctx, l *lua.LState) int {
 	r.SetURI(r.Pool.Clone(uri))
 	r.Internal = true
 	if jump {
+		c.debugf(`lua set uri jump to "%s"`, uri)
 		r.URIChanged, c.jumped = true, true
 		c.leave(l)
 	}

@@ -37,6 +37,7 @@ func (c *Ctx) Run(p Phase, proto *lua.FunctionProto) http.Verdict {
 	case left:
 		switch {
 		case c.jumped:
+			c.table = nil // a jump begins anew
 			return http.OK
 		case c.exited:
 			return c.handleExit()

@@ -204,26 +204,41 @@ func (c *Ctx) start(l *lua.LState, q *query) *capture {
 		c.Logf(logError, "unsupported HTTP method: %d", int(q.method))
 		vm.Errorf(l, "failed to adjust the subrequest: %d", codeError)
 	}
+	if bad := c.badVariable(q); bad != "" {
+		c.Logf(logError, "%s", bad)
+		vm.Errorf(l, "failed to adjust the subrequest: %d", codeError)
+	}
 	k := &capture{}
-	bad := ""
+	c.debugf(`lua http subrequest "%s?%s"`, q.uri, q.args)
 	pool := c.R.Pool
 	sr := c.R.Subrequest(pool.Clone(q.uri), pool.Clone(q.args), http.SubrequestOptions{
 		Background: true,
-		Prepare:    func(sr *http.Request) { bad = c.prepareSub(sr, k, q) },
+		Prepare:    func(sr *http.Request) { c.prepareSub(sr, k, q) },
 		Done:       k.done,
 	})
 	if sr == nil {
 		vm.Errorf(l, "failed to issue subrequest: %d", codeError)
 	}
-	if bad != "" {
-		c.Logf(logError, "%s", bad)
-	}
 	return k
 }
 
-// prepareSub makes a subrequest what a query wants (ngx_http_lua_adjust_subrequest). The text is of the variable that
-// cannot be set.
-func (c *Ctx) prepareSub(sr *http.Request, k *capture, q *query) (bad string) {
+// badVariable is the complaint about a variable of a query that cannot be set.
+func (c *Ctx) badVariable(q *query) string {
+	for _, v := range q.vars {
+		name := strings.ToLower(v[0])
+		target := c.R.LookupVariable(name)
+		switch {
+		case target == nil || target.Changeable && target.Set == nil && !c.R.Indexed(target):
+			return `variable "` + name + `" cannot be assigned a value (maybe you forgot to define it first?) `
+		case !target.Changeable:
+			return `variable "` + name + `" not changeable`
+		}
+	}
+	return ""
+}
+
+// prepareSub makes a subrequest what a query wants (ngx_http_lua_adjust_subrequest).
+func (c *Ctx) prepareSub(sr *http.Request, k *capture, q *query) {
 	sc := c.newCtx()
 	sc.R, sc.capture, sc.table, sc.VM = sr, k, q.ctx, c.VM
 	sc.borrowed = true
@@ -240,17 +255,8 @@ func (c *Ctx) prepareSub(sr *http.Request, k *capture, q *query) (bad string) {
 		sr.OwnVariables(q.copyVars)
 	}
 	for _, v := range q.vars {
-		name := strings.ToLower(v[0])
-		target := sr.LookupVariable(name)
-		switch {
-		case target == nil || target.Changeable && target.Set == nil && !sr.Indexed(target):
-			return `variable "` + name + `" cannot be assigned a value (maybe you forgot to define it first?) `
-		case !target.Changeable:
-			return `variable "` + name + `" not changeable`
-		}
-		target.Assign(sr, http.Val(sr.Pool.Clone(v[1])))
+		sr.LookupVariable(strings.ToLower(v[0])).Assign(sr, http.Val(sr.Pool.Clone(v[1])))
 	}
-	return ""
 }
 
 // inheritBody decides which request body a subrequest has, and the Content-Length that goes with it.
@@ -262,14 +268,14 @@ func (c *Ctx) inheritBody(q *query) {
 	case q.body != nil:
 		sr.Body = q.body
 	case !q.forward && q.method != wire.PUT && q.method != wire.POST && parent.In.ContentLength > 0:
-		sr.Body = nil
+		sr.Body = &http.Body{}
 	default:
 		own = parent.In.Chunked
 	}
 	switch {
 	case !own:
 		sr.In.ContentLength = parent.In.ContentLength
-	case sr.Body == nil:
+	case sr.Body == nil || sr.Body.Size == 0 && q.body == nil:
 		c.setInput("Content-Length", nil)
 	default:
 		c.setInput("Content-Length", []string{strconv.FormatInt(sr.Body.Size, 10)})

@@ -4,6 +4,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"moongate/core/event"
+	"moongate/core/log"
 	"moongate/lua/vm"
 )
 
@@ -163,7 +164,8 @@ func threadKill(c *Ctx, l *lua.LState) int {
 	return done(l)
 }
 
-// openThreads lets coroutine.status tell light threads that have ended from those whose end was seen.
+// openThreads gives the coroutine library OpenResty's words: coroutine.status tells light threads that have ended from
+// those whose end was seen, coroutine.resume says the state of what it cannot resume.
 func openThreads(v *vm.VM) {
 	t, _ := v.Globals().RawGetString("coroutine").(*lua.LTable)
 	plain, _ := t.RawGetString("status").(*lua.LFunction)
@@ -174,6 +176,17 @@ func openThreads(v *vm.VM) {
 			}
 		}
 		return plain.GFunction(l)
+	}))
+	resume, _ := t.RawGetString("resume").(*lua.LFunction)
+	t.RawSetString("resume", v.L.NewFunction(func(l *lua.LState) int {
+		if co, ok := l.Get(1).(*lua.LState); ok && ctxOf(l).Phase&yieldable != 0 {
+			if s := vm.ThreadOf(co).Status(); s == vm.Running || s == vm.Normal {
+				l.Push(lua.LFalse)
+				l.Push(lua.LString("cannot resume " + string(s) + " coroutine"))
+				return 2
+			}
+		}
+		return resume.GFunction(l)
 	}))
 }
 
@@ -208,6 +221,7 @@ func (c *Ctx) clientGone() {
 	if c.entry == nil || c.leaving() {
 		return
 	}
+	c.Logf(log.Info, "client prematurely closed connection")
 	if fn := c.onAbort; fn != nil {
 		c.onAbort = nil
 		c.aborting = true

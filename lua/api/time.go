@@ -76,7 +76,11 @@ func ngxSleep(c *Ctx, l *lua.LState) int {
 	if msec < 0 {
 		vm.Errorf(l, `invalid sleep duration "%d"`, msec)
 	}
+	c.debugf("lua ready to sleep for %d ms", msec)
 	c.Sleep(l, time.Duration(msec)*time.Millisecond)
+	if c.R != nil {
+		c.debugf(`lua sleep timer expired: "%s?%s"`, c.R.URI, c.R.Args)
+	}
 	return 0
 }
 

@@ -75,6 +75,7 @@ func (c *Ctx) newTimer(l *lua.LState, every bool) int {
 	} else if c.timer != nil {
 		t.server, t.logger = c.timer.server, c.timer.logger
 	}
+	e.ref(t.v)
 	t.arm()
 	return done(l)
 }
@@ -98,9 +99,11 @@ func (t *luaTimer) fire(premature bool) {
 	if e.timers.running >= e.Main.MaxRunningTimers.V {
 		t.entry().Log(log.Alert, nil, "lua failed to run timer with function defined at %s:%d: %d lua_max_running_timers are not enough",
 			t.source(), t.fn.Proto.LineDefined, e.Main.MaxRunningTimers.V)
+		e.unref(t.v, t.entry())
 		return
 	}
 	if t.every && !premature {
+		e.ref(t.v)
 		t.arm()
 	}
 	e.timers.running++
@@ -136,7 +139,6 @@ func (t *luaTimer) run(premature bool) {
 	c.drain(th, gone)
 	e.timers.running--
 	c.log.Log(log.DebugHTTP, nil, "http lua close fake http connection")
-	c.VM = e.VM // not the timer's to close
 	c.put()
 }
 

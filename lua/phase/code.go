@@ -81,6 +81,14 @@ func external(cf *conf.Conf, name string) (*Code, error) {
 	return c, nil
 }
 
+// compile compiles code that runs without a request.
+func (code *Code) compile(c *api.Ctx) (*lua.FunctionProto, error) {
+	if code.file != nil {
+		return c.VM.LoadFile(code.path)
+	}
+	return c.VM.LoadString(code.src, code.chunk)
+}
+
 // load compiles the code, in the VM of c. The verdict is that of a request whose code cannot be loaded.
 func (code *Code) load(c *api.Ctx) (*lua.FunctionProto, http.Verdict) {
 	if code.owner == c.VM && code.proto != nil {

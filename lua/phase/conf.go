@@ -3,6 +3,7 @@ package phase
 import (
 	"moongate/conf"
 	"moongate/http"
+	"moongate/lua/api"
 )
 
 // mainConf is the code of the http block.
@@ -42,6 +43,7 @@ func mergeLocation(_ *conf.Conf, outer, l *locConf) error {
 	inherit(&l.rewrite, outer.rewrite)
 	inherit(&l.access, outer.access)
 	inherit(&l.precontent, outer.precontent)
+	inherit(&l.content, outer.content) // for "if" blocks, whose handler is that of the location
 	inherit(&l.header, outer.header)
 	inherit(&l.body, outer.body)
 	inherit(&l.log, outer.log)
@@ -125,19 +127,23 @@ func Directives() (rows []conf.Directive) {
 
 // Install puts the handlers of the phases that have code into their places.
 func Install(cf *conf.Conf, m *http.MainConf) {
-	u := &mainSlot.Of(cf.Scope).uses
+	u, settings := &mainSlot.Of(cf.Scope).uses, api.Main.Of(cf.Scope)
 	for _, p := range []struct {
 		used    bool
 		phase   http.Phase
 		handler http.Handler
+		first   bool
 	}{
-		{u.serverRewrite, http.PhaseServerRewrite, serverRewriteHandler},
-		{u.rewrite, http.PhaseRewrite, rewriteHandler},
-		{u.access, http.PhaseAccess, accessHandler},
-		{u.precontent, http.PhasePreContent, precontentHandler},
-		{u.log, http.PhaseLog, logHandler},
+		{u.serverRewrite, http.PhaseServerRewrite, serverRewriteHandler, false},
+		{u.rewrite, http.PhaseRewrite, rewriteHandler, settings.RewriteNoPostpone.V},
+		{u.access, http.PhaseAccess, accessHandler, settings.AccessNoPostpone.V},
+		{u.precontent, http.PhasePreContent, precontentHandler, settings.PreNoPostpone.V},
+		{u.log, http.PhaseLog, logHandler, false},
 	} {
-		if p.used {
+		switch {
+		case p.used && p.first:
+			m.HandleFirst(p.phase, p.handler)
+		case p.used:
 			m.Handle(p.phase, p.handler)
 		}
 	}

@@ -2,6 +2,7 @@ package phase
 
 import (
 	"moongate/conf"
+	"moongate/core/log"
 	"moongate/http"
 	"moongate/lua/api"
 )
@@ -14,6 +15,9 @@ var contentFamily = family[locConf]{
 
 // contentHandler is the content handler of a location with content_by_lua.
 func contentHandler(r *http.Request) http.Verdict {
+	if r.Log.Enabled(log.DebugHTTP) {
+		r.Logf(log.DebugHTTP, nil, `lua content handler, uri:"%s" c:1`, r.URI)
+	}
 	c := api.Of(r)
 	if c == nil {
 		return http.StatusInternalServerError
@@ -26,5 +30,8 @@ func contentHandler(r *http.Request) http.Verdict {
 	if v != http.OK {
 		return v
 	}
-	return c.Run(api.Content, proto)
+	if v = c.Run(api.Content, proto); v == http.Declined {
+		return http.OK
+	}
+	return v
 }

@@ -27,6 +27,9 @@ var bodyFamily = family[locConf]{
 // HeaderFilter runs header_filter_by_lua and prepares for body_filter_by_lua. self is the module of the filters.
 func HeaderFilter(r *http.Request, self *http.Module) http.Verdict {
 	l := locSlot.Of(r.Scope)
+	if r.Log.Enabled(log.DebugHTTP) {
+		debugHeader(r, l)
+	}
 	if l.body != nil {
 		r.NeedInMemory = true
 		r.FilterBody(self)
@@ -43,6 +46,14 @@ func HeaderFilter(r *http.Request, self *http.Module) http.Verdict {
 	return http.OK
 }
 
+// debugHeader writes the lines that nginx's debug log has.
+func debugHeader(r *http.Request, l *locConf) {
+	if l.header != nil || l.body != nil {
+		r.Logf(log.DebugHTTP, nil, `lua header filter for user lua code, uri "%s"`, r.URI)
+	}
+	r.Logf(log.DebugHTTP, nil, `lua capture header filter, uri "%s"`, r.URI)
+}
+
 func headerFilter(r *http.Request, code *Code) http.Verdict {
 	c := api.Of(r)
 	if c == nil {
@@ -52,20 +63,22 @@ func headerFilter(r *http.Request, code *Code) http.Verdict {
 	if v != http.OK {
 		return http.Error
 	}
+	old := c.FilterCode()
+	if old == 0 {
+		old = c.ExitCode()
+	}
 	if err := c.RunShort(api.HeaderFilter, proto, 0, nil); err != nil {
 		c.Logf(log.Error, "failed to run header_filter_by_lua*: %s", api.FilterError(err))
 		return http.Error
 	}
-	if status, ok := c.Exited(); ok {
-		switch v := http.Verdict(status); {
-		case v == http.OK:
-		case v >= http.StatusSpecialResponse:
-			return r.FilterFinalizeWith(v)
-		case v == http.Error:
-			return http.Error
-		}
+	switch code := http.Verdict(c.FilterCode()); {
+	case code == http.OK || code == http.Verdict(old):
+		return http.OK
+	case code == http.Error:
+		return http.Error
+	default:
+		return r.FilterFinalizeWith(code)
 	}
-	return http.OK
 }
 
 // BodyFilter runs body_filter_by_lua over the pieces of a body, and keeps that of a subrequest that
@@ -105,6 +118,7 @@ func bodyFilter(r *http.Request, c *api.Ctx, code *Code, in []http.Buf) ([]http.
 	if v != http.OK {
 		return nil, errFilter{}
 	}
+	r.Logf(log.DebugHTTP, nil, `lua body filter for user lua code, uri "%s"`, r.URI)
 	data, err := gather(in)
 	if err != nil {
 		return nil, err
@@ -120,9 +134,6 @@ func bodyFilter(r *http.Request, c *api.Ctx, code *Code, in []http.Buf) ([]http.
 		return nil, errFilter{}
 	}
 	if v == http.Error || v >= http.StatusSpecialResponse {
-		return nil, errFilter{}
-	}
-	if status, ok := c.Exited(); ok && status != 0 {
 		return nil, errFilter{}
 	}
 	if c.ArgLast && !last {

@@ -18,6 +18,9 @@ func logHandler(r *http.Request) http.Verdict {
 	if code == nil {
 		return http.Declined
 	}
+	if r.Log.Enabled(log.DebugHTTP) {
+		r.Logf(log.DebugHTTP, nil, `lua log handler, uri:"%s" c:0`, r.URI)
+	}
 	c := api.Of(r)
 	if c == nil {
 		return http.Error

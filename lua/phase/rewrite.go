@@ -1,7 +1,10 @@
 package phase
 
 import (
+	"strings"
+
 	"moongate/conf"
+	"moongate/core/log"
 	"moongate/http"
 	"moongate/lua/api"
 )
@@ -31,6 +34,9 @@ func serverRewriteHandler(r *http.Request) http.Verdict {
 func early(r *http.Request, code *Code, p api.Phase, pass http.Verdict) http.Verdict {
 	if code == nil {
 		return http.Declined
+	}
+	if r.Log.Enabled(log.DebugHTTP) {
+		r.Logf(log.DebugHTTP, nil, `lua %s handler, uri:"%s" c:1`, strings.ReplaceAll(p.Name(), "_", " "), r.URI)
 	}
 	c := api.Of(r)
 	if c == nil {

@@ -43,16 +43,15 @@ func Start(cf *conf.Conf, main *http.MainConf) {
 	})
 }
 
+// errInit says that init_by_lua failed; why has been logged.
+var errInit = errors.New("init_by_lua failed")
+
 // runInit runs init_by_lua in a VM, with the globals of all requests.
 func runInit(c *api.Ctx, code *Code) error {
-	proto, v := code.load(c)
-	if v != http.OK {
-		return errors.New("init_by_lua error: cannot load the code")
+	if runMain(c, code, api.Init, "init_by_lua") {
+		return nil
 	}
-	if err := c.RunMain(api.Init, proto); err != nil {
-		return errors.New("init_by_lua error: " + err.Error())
-	}
-	return nil
+	return errInit
 }
 
 // StartWorker runs init_worker_by_lua as the first thing on the loop of a worker.
@@ -62,23 +61,27 @@ func StartWorker(w *http.Worker, settings *api.MainConf, m *mainConf) {
 	if m.initWorker == nil {
 		return
 	}
-	runMain(e.Base(api.InitWorker), m.initWorker, api.InitWorker)
+	runMain(e.Base(api.InitWorker), m.initWorker, api.InitWorker, "init_worker_by_lua")
 }
 
 // ExitWorker runs exit_worker_by_lua.
 func ExitWorker(e *api.Engine, m *mainConf) {
 	if m.exitWorker != nil {
-		runMain(e.Base(api.ExitWorker), m.exitWorker, api.ExitWorker)
+		runMain(e.Base(api.ExitWorker), m.exitWorker, api.ExitWorker, "exit_worker_by_lua")
 	}
 }
 
-// runMain runs code for the worker itself; an error is logged.
-func runMain(c *api.Ctx, code *Code, p api.Phase) {
-	proto, v := code.load(c)
-	if v != http.OK {
-		return
+// runMain runs code for the process itself and logs its error.
+func runMain(c *api.Ctx, code *Code, p api.Phase, directive string) bool {
+	if code.file != nil {
+		directive += "_file"
 	}
-	if err := c.RunMain(p, proto); err != nil {
-		c.Logf(log.Error, "%s error: %s", p.Context(), err)
+	proto, err := code.compile(c)
+	if err == nil {
+		err = c.RunMain(p, proto)
 	}
+	if err != nil {
+		c.Logf(log.Error, "%s error: %s", directive, err)
+	}
+	return err == nil
 }
