@@ -22,6 +22,7 @@ func New(opts *Options) []*conf.Module {
 	opts.bind()
 	opener := &conf.Module{
 		Name: "http", Family: conf.Core, Slots: []conf.AnySlot{blockSlot},
+		Arguments: []string{"--with-debug"},
 		Directives: []conf.Directive{
 			conf.Command("http", conf.Main, conf.Braces|conf.NoArgs, func(cf *conf.Conf) error { return opts.block(cf) }),
 		},

@@ -17,6 +17,13 @@ func (r *Request) Logf(level log.Level, err error, format string, args ...any) {
 	r.Log.Log(level, err, format, args...)
 }
 
+// Debug reports whether debug messages of this request are logged: to be asked
+// before they are made.
+func (r *Request) Debug() bool { return r.Log.Enabled(log.DebugHTTP) }
+
+// Debugf logs a debug message, in nginx's words where it has one.
+func (r *Request) Debugf(format string, args ...any) { r.Log.Log(log.DebugHTTP, nil, format, args...) }
+
 // AppendLog appends what the error log says of the connection: nginx's
 // ngx_http_log_error. With a request in progress its log context is added.
 func (c *Conn) AppendLog(b []byte) []byte {

@@ -42,6 +42,9 @@ func (r *Request) sendFiltered() Verdict {
 	if r.Method == wire.HEAD {
 		r.HeaderOnly = true
 	}
+	if r.KeepAlive && r.Conn.Worker.Exiting() {
+		r.KeepAlive = false
+	}
 	o := &r.Out
 	if o.LastModified != -1 && o.Status != 200 && o.Status != 206 && o.Status != 304 {
 		o.ClearLastModified()

@@ -31,6 +31,9 @@ func (r *Request) findLocation() Verdict {
 	}
 	redirect := r.Core.Name
 	r.updateLocation()
+	if r.Debug() {
+		r.Debugf(`using configuration "%s"`, redirect)
+	}
 
 	length, limit := r.In.ContentLength, r.Core.ClientMaxBodySize.V
 	if length != -1 && !r.BodyDiscarded && limit != 0 && limit < length {

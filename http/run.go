@@ -55,6 +55,9 @@ func (r *Request) drive(v Verdict) {
 // go on, from r.phase: nginx's ngx_http_finalize_request.
 func (r *Request) finalize(v Verdict) (again bool) {
 	for {
+		if r.Debug() {
+			r.Debugf(`http finalize request: %d, "%s?%s"`, int(v), r.URI, r.Args)
+		}
 		switch {
 		case v == Redirected:
 			return true
@@ -122,6 +125,9 @@ func (r *Request) finishLog() {
 		return
 	}
 	r.logged = true
+	if r.Debug() {
+		r.Debugf("http log handler")
+	}
 	for _, h := range r.mainConf().engine.log {
 		h(r)
 	}
@@ -135,6 +141,9 @@ func (r *Request) InternalRedirect(uri, args string) Verdict {
 		return StatusInternalServerError
 	}
 	r.URI, r.Args = uri, args
+	if r.Debug() {
+		r.Debugf(`internal redirect: "%s?%s"`, uri, args)
+	}
 	r.SetExten()
 	r.forgetOthers(nil)
 	r.SetScope(r.Server.scope)

@@ -90,6 +90,9 @@ func makePages() map[int][]byte {
 // status: nginx's ngx_http_special_response_handler.
 func (r *Request) specialResponse(v Verdict) Verdict {
 	r.ErrStatus = int(v)
+	if r.Debug() {
+		r.Debugf(`http special response: %d, "%s?%s"`, int(v), r.URI, r.Args)
+	}
 	switch v {
 	case StatusBadRequest, StatusHTTPToHTTPS, StatusHTTPSCertError, StatusHTTPSNoCert:
 		r.KeepAlive, r.LingeringClose = false, false

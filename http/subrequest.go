@@ -80,6 +80,9 @@ func (r *Request) Subrequest(uri, args string, o SubrequestOptions) *Request {
 	sr.inherit(r)
 	sr.URI, sr.Args = uri, args
 	sr.SetExten()
+	if r.Debug() {
+		r.Debugf(`http subrequest "%s?%s"`, uri, args)
+	}
 	sr.InMemory, sr.Background = o.InMemory, o.Background
 	sr.NeedInMemory = o.InMemory
 	sr.sub.done = o.Done

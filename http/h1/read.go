@@ -42,6 +42,9 @@ func (h *conn) readRequest(r *http.Request) http.Verdict {
 		}
 	}
 	h.rd = h.line.Len()
+	if r.Debug() {
+		r.Debugf(`http request line: "%s"`, h.in[h.line.Start:h.line.End])
+	}
 	r.RequestLength = int64(h.rd)
 	if v := h.takeLine(r); v != http.OK {
 		return v
@@ -162,6 +165,9 @@ func (h *conn) readHeader(r *http.Request) http.Verdict {
 		r.RequestLength += int64(h.header.Len() - h.rd)
 		h.rd = h.header.Len()
 		if outcome == wire.HeaderEnd {
+			if r.Debug() {
+				r.Debugf("http header done")
+			}
 			h.headEnd = h.rd
 			return checkHeader(r)
 		}
@@ -208,5 +214,8 @@ func (h *conn) field(r *http.Request) http.Verdict {
 		}
 	}
 	r.In.Add(f)
+	if r.Debug() {
+		r.Debugf(`http header: "%s: %s"`, f.Name, f.Value)
+	}
 	return http.OK
 }
