@@ -21,6 +21,7 @@ import (
 	"moongate/http/modules/dav"
 	"moongate/http/modules/echo"
 	"moongate/http/modules/emptygif"
+	"moongate/http/modules/encryptedsession"
 	"moongate/http/modules/fastcgi"
 	"moongate/http/modules/flv"
 	"moongate/http/modules/geo"
@@ -134,6 +135,7 @@ var httpOptions = &http.Options{
 		setmisc.NDK,
 		echo.Module,
 		setmisc.Module,
+		encryptedsession.Module,
 		memc.Module,
 		headersmore.Module,
 		lua.Module,
