@@ -28,5 +28,9 @@ func TestVersion(t *testing.T) {
 func FuzzVersion(f *testing.F) {
 	f.Add("1.8.0.5", uint64(1000000))
 	f.Add("99999999999999999999.9.9", uint64(unreachable))
-	f.Fuzz(func(_ *testing.T, s string, enough uint64) { version(s, enough) })
+	f.Fuzz(func(t *testing.T, s string, enough uint64) {
+		if _, rest := version(s, enough); len(rest) > len(s) {
+			t.Errorf("%q: %q is left", s, rest)
+		}
+	})
 }
