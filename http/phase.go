@@ -42,6 +42,11 @@ type engine struct {
 // composition root's order accounts for.
 func (m *MainConf) Handle(p Phase, h Handler) { m.handlers[p] = append(m.handlers[p], h) }
 
+// HandleFirst adds a handler that runs before those of a phase so far.
+func (m *MainConf) HandleFirst(p Phase, h Handler) {
+	m.handlers[p] = append([]Handler{h}, m.handlers[p]...)
+}
+
 // build flattens the phases.
 func (e *engine) build(handlers *[numPhases][]Handler) {
 	*e = engine{log: handlers[PhaseLog]}
