@@ -103,7 +103,9 @@ func (c *Ctx) takeConnection(s *tcpSock) (reason string) {
 	r := c.R
 	stream, ok := r.Stream.(http.Tunneler)
 	switch {
-	case c.hasRaw():
+	case c.readingBody:
+		return "pending request body reading in some other thread"
+	case c.raw:
 		return "duplicate call"
 	case c.buffering:
 		return "http 1.0 buffering"
@@ -117,7 +119,7 @@ func (c *Ctx) takeConnection(s *tcpSock) (reason string) {
 		r.Body = &http.Body{}
 	}
 	r.HeaderSent, r.KeepAlive, r.LingeringClose = true, false, true
-	c.eof = true
+	c.eof, c.raw = true, true
 	first := stream.TakeOver(r)
 	if len(first) > s.bufLen {
 		s.bufLen = len(first)
@@ -126,16 +128,6 @@ func (c *Ctx) takeConnection(s *tcpSock) (reason string) {
 	s.wr = copy(s.in, first)
 	s.kind, s.io = rawSock, &rawTransport{Conn: s.conn, r: r, abort: c.loc().CheckClientAbort.V}
 	return ""
-}
-
-// hasRaw tells whether the connection was taken over already.
-func (c *Ctx) hasRaw() bool {
-	for _, o := range c.owned.list {
-		if s, ok := o.(*tcpSock); ok && s.kind == rawSock {
-			return true
-		}
-	}
-	return false
 }
 
 // rawTransport is the connection of a client.

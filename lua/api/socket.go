@@ -107,6 +107,9 @@ func (c *Ctx) scope() *conf.Scope {
 	return c.Worker.Main.Scope()
 }
 
+// debugging tells whether debug messages are taken; functions that are called often ask before they make one.
+func (c *Ctx) debugging() bool { return c.entryLog().Enabled(log.DebugHTTP) }
+
 // Texts of errors that sockets return.
 const (
 	textTimeout = "timeout"

@@ -26,6 +26,7 @@ type tcpSock struct {
 	wants    timeouts
 	defaults timeouts
 	bind     unix.Sockaddr
+	bindText string
 	// transparent: the address of bind may be foreign.
 	transparent bool
 
@@ -42,6 +43,7 @@ type tcpSock struct {
 	until *untilPattern
 
 	connecting, reading, writing bool
+	dialing                      bool // connecting, and the address is known
 	readClosed, writeClosed      bool
 	// ended: the request is over. used: connect was called.
 	ended, used bool
@@ -223,8 +225,11 @@ func (s *tcpSock) dropInput() {
 	s.in, s.rd, s.wr = nil, 0, 0
 }
 
+// absent tells that there is no connection, nor one being made.
+func (s *tcpSock) absent() bool { return s == nil || s.conn == nil && !s.dialing }
+
 // closed tells that the socket can neither read nor write.
-func (s *tcpSock) closed() bool { return s == nil || s.conn == nil || s.readClosed && s.writeClosed }
+func (s *tcpSock) closed() bool { return s.absent() || s.readClosed && s.writeClosed }
 
 // tcpClose is sock:close().
 func tcpClose(l *lua.LState) int {

@@ -35,7 +35,8 @@ func tcpBind(l *lua.LState) int {
 		return fail(l, "bad address")
 	}
 	if s := socketArg[tcpSock](l); s != nil && s.c == c {
-		s.bind = sa
+		s.bind, s.bindText = sa, vm.CheckString(l, 2)
+		c.debugf("lua tcp socket bind ip: %s", s.bindText)
 	}
 	return ret(l, lua.LTrue)
 }
@@ -140,7 +141,11 @@ func tcpConnect(l *lua.LState) int {
 // reset makes the socket ready to connect, closing it if it is open.
 func (s *tcpSock) reset(e endpoint, key string) {
 	if s.conn != nil {
+		s.c.debugf("lua tcp socket reconnect without shutting down")
 		s.finalize()
+	}
+	if s.used {
+		s.c.debugf("lua reuse socket upstream ctx")
 	}
 	conf := Loc.Of(s.c.scope())
 	s.peer, s.key, s.pool, s.reused = e, key, nil, 0
@@ -226,12 +231,15 @@ func (s *tcpSock) abandon() {
 
 // open connects to the peer's address.
 func (s *tcpSock) open(l *lua.LState) (err error) {
+	s.c.debugf("lua tcp socket connect timeout: %d", or(s.wants.connect, s.defaults.connect).Milliseconds())
 	opts := event.DialOptions{
 		Bind: s.bind, Transparent: s.transparent, Timeout: or(s.wants.connect, s.defaults.connect),
 	}
 	var conn *event.Conn
 	returned := false
+	s.dialing = true
 	defer func() {
+		s.dialing = false
 		if !returned {
 			if conn != nil {
 				conn.Close()
@@ -258,14 +266,20 @@ func (s *tcpSock) logConnect(err error) {
 	case errors.Is(err, event.ErrConnections):
 		s.c.Logf(log.Alert, "%d worker_connections are not enough", s.c.Cycle.Events.Connections.V)
 	case !errors.As(err, &errno):
-	case s.peer.addr.Unix != "" || failedCall(err) != "connect()":
+	case s.peer.addr.Unix != "" || failedCall(err) != "connect":
 		// It failed at once, and nginx logs that by itself.
 		level := log.Crit
 		switch errno {
 		case unix.ECONNREFUSED, unix.EAGAIN, unix.ECONNRESET, unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH:
 			level = log.Error
 		}
-		s.c.Logf(level, "%s", string(log.AppendError([]byte(failedCall(err)+" to "+s.peer.addr.String()+" failed"), errno))+s.peer.upstream())
+		what := "connect() to " + s.peer.addr.String()
+		if call := failedCall(err); call == "bind" {
+			what = "bind(" + s.bindText + ")"
+		} else if call != "connect" {
+			what = call + "()"
+		}
+		s.c.Logf(level, "%s%s", log.AppendError([]byte(what+" failed"), errno), s.peer.upstream())
 	case s.c.socketLog():
 		s.logFailed(errno, "connect() failed")
 	}
@@ -278,9 +292,9 @@ func connecting(err error) bool { return failedCall(err) == "connect()" }
 func failedCall(err error) string {
 	var call *os.SyscallError
 	if errors.As(err, &call) {
-		return call.Syscall + "()"
+		return call.Syscall
 	}
-	return "connect()"
+	return "connect"
 }
 
 // setNoDelay turns Nagle's algorithm off as the location wants it.

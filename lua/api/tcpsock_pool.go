@@ -117,7 +117,7 @@ func tcpSetKeepalive(l *lua.LState) int {
 	if l.Get(3) != lua.LNil {
 		size = vm.CheckInt(l, 3)
 	}
-	if s == nil || s.conn == nil || s.readClosed || s.writeClosed || s.eof || s.conn.PeerClosed() {
+	if s.absent() || s.readClosed || s.writeClosed || s.eof || s.conn != nil && s.conn.PeerClosed() {
 		return fail(l, textClosed)
 	}
 	s.mine(c, l)
@@ -131,6 +131,7 @@ func tcpSetKeepalive(l *lua.LState) int {
 		return fail(l, "unread data in buffer")
 	}
 	if c.Worker.Exiting() {
+		c.debugf("lua tcp socket set keepalive while process exiting, closing connection %p", s.conn)
 		s.finalize()
 		return done(l)
 	}

@@ -32,7 +32,7 @@ const maxKeptAcc = 4 << 10
 
 // startRead checks that the socket can be read; n is the number of results when it cannot.
 func (s *tcpSock) startRead(c *Ctx, l *lua.LState) (n int, ok bool) {
-	if s == nil || s.conn == nil || s.readClosed {
+	if s.absent() || s.readClosed {
 		return s.closedOn(c, l, "receive data"), false
 	}
 	s.mine(c, l)
@@ -90,11 +90,15 @@ func tcpReceiveAny(l *lua.LState) int {
 	if !ok || int(num) <= 0 {
 		vm.ArgError(l, 2, "bad max argument")
 	}
+	c.debugf("lua tcp socket calling receiveany() method to read at most %d bytes", int(num))
 	return s.read(l, anyReader{max: int(num)})
 }
 
 // read runs a reader until it has what it wants, and pushes that.
 func (s *tcpSock) read(l *lua.LState, r reader) int {
+	if s.c.debugging() {
+		s.c.debugf("lua tcp socket read timeout: %d", or(s.wants.read, s.defaults.read).Milliseconds())
+	}
 	s.switchPattern(r)
 	s.acc = s.acc[:0]
 	s.reading = true
@@ -259,6 +263,9 @@ type anyReader struct{ max int }
 func (anyReader) rest(*tcpSock) int { return -1 }
 
 func (r anyReader) consume(s *tcpSock, eof bool) status {
+	if s.c.debugging() {
+		s.c.debugf("lua tcp socket read any")
+	}
 	if eof {
 		return broken
 	}

@@ -12,7 +12,7 @@ import (
 func tcpSend(l *lua.LState) int {
 	countArgs(l, 2, 2, "expecting 2 arguments (including the object), but got %d")
 	s, c := socketArg[tcpSock](l), ctxOf(l)
-	if s == nil || s.conn == nil || s.writeClosed {
+	if s.absent() || s.writeClosed {
 		return s.closedOn(c, l, "send data")
 	}
 	s.mine(c, l)
@@ -21,6 +21,9 @@ func tcpSend(l *lua.LState) int {
 	}
 	if s.kind == bodySock {
 		vm.Errorf(l, "attempt to write to request sockets")
+	}
+	if c.debugging() {
+		c.debugf("lua tcp socket send timeout: %d", or(s.wants.send, s.defaults.send).Milliseconds())
 	}
 	var data []byte
 	if str, ok := l.Get(2).(lua.LString); ok {

@@ -69,7 +69,7 @@ func (p *untilPattern) next(l *lua.LState, t *lua.LTable) int {
 	if u, ok := t.RawGetInt(1).(*lua.LUserData); ok {
 		s, _ = u.Value.(*tcpSock)
 	}
-	if s == nil || s.conn == nil || s.readClosed {
+	if s.absent() || s.readClosed {
 		return fail(l, textClosed)
 	}
 	if n, ok := s.startRead(ctxOf(l), l); !ok {

@@ -89,7 +89,13 @@ func udpSetPeerName(l *lua.LState) int {
 	if s.waiting {
 		return fail(l, errBusy)
 	}
-	s.close()
+	if s.conn != nil {
+		c.debugf("lua udp socket reconnect without shutting down")
+		s.close()
+	}
+	if s.listed {
+		c.debugf("lua reuse socket upstream ctx")
+	}
 	s.peer = e
 	if !s.listed {
 		s.listed = true
@@ -108,7 +114,7 @@ func udpSetPeerName(l *lua.LState) int {
 	if err != nil {
 		var errno unix.Errno
 		if errors.As(err, &errno) {
-			c.Logf(log.Crit, "%s%s", log.AppendError([]byte(failedCall(err)+" failed"), errno), s.peer.upstream())
+			c.Logf(log.Crit, "%s%s", log.AppendError([]byte(failedCall(err)+"() failed"), errno), s.peer.upstream())
 		}
 		return fail(l, socketError(err))
 	}
@@ -190,6 +196,7 @@ func udpReceive(l *lua.LState) int {
 	if size < 0 {
 		size = maxDatagram
 	}
+	c.debugf("lua udp socket receive buffer size: %d", size)
 	if c.sockets.datagram == nil {
 		c.sockets.datagram = make([]byte, maxDatagram)
 	}
