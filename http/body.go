@@ -101,9 +101,13 @@ func (r *Request) readBody(b *Body, lc *LocConf) Verdict {
 		fill += n
 	}
 	if b.File != nil || inFile {
-		return b.spill(r, lc, mem[:fill])
+		if v := b.spill(r, lc, mem[:fill]); v != OK {
+			return v
+		}
+	} else {
+		b.Bytes, b.Size = mem[:fill], int64(fill)
 	}
-	b.Bytes, b.Size = mem[:fill], int64(fill)
+	r.In.ContentLength = b.Size // of a chunked body it is known only now
 	return OK
 }
 
