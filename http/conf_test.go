@@ -47,11 +47,14 @@ type testConf struct{ types conf.Opt[*TypeSet] }
 
 var testSlot = &conf.Slot[testConf]{Level: conf.LevelLocation}
 
+// noTLS lets "ssl" parameters be given.
+type noTLS struct{ TLS }
+
 // load reads the content of an http block. What is logged meanwhile comes
 // back as "level text" lines, without places.
 func load(t testing.TB, text string) (m *MainConf, logged []string, err error) {
 	t.Helper()
-	reg := conf.NewRegistry(append(append([]*conf.Module{}, process.Modules...), New(&Options{Modules: []*Module{testModule}})...)...)
+	reg := conf.NewRegistry(append(append([]*conf.Module{}, process.Modules...), New(&Options{Modules: []*Module{testModule}, TLS: noTLS{}})...)...)
 	levels := map[conf.LogLevel]string{conf.LogEmerg: "emerg", conf.LogWarn: "warn"}
 	c := &conf.Cycle{
 		Registry: reg, Source: memory("http {\n" + text + "\n}\n"), Prefix: "/prefix/", ConfPrefix: "/conf/", File: confFile,

@@ -71,7 +71,7 @@ func TestOpenFile(t *testing.T) {
 		if info.IsDir {
 			info.Size = 0
 		}
-		info.Uniq, info.MTime = 0, 0
+		info.Uniq, info.MTime, info.FSSize = 0, 0, 0
 		if info != test.want {
 			t.Errorf("%s: %+v", test.path, info)
 		}
