@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"moongate/conf"
+	"moongate/lua/api"
 )
 
 var update = flag.Bool("update", false, "write the generated tables instead of comparing them")
@@ -31,6 +32,18 @@ func TestDirectiveTable(t *testing.T) {
 		}
 	}
 	compareTable(t, "DIRECTIVES.md", b.Bytes())
+}
+
+// TestFunctionTable does the same for the ngx functions: LUA_API.md.
+func TestFunctionTable(t *testing.T) {
+	var b bytes.Buffer
+	b.WriteString("# The ngx API\n\nGenerated from the tables of lua/api by `go test -run Table -update .`; do not edit. Beside these there are\n" +
+		"`ngx.var`, `ngx.ctx`, `ngx.header`, `ngx.status`, `ngx.arg`, `ngx.shared`, `ngx.config` and the constants.\n\n" +
+		"| function | phases |\n|---|---|\n")
+	for _, f := range api.Functions() {
+		fmt.Fprintf(&b, "| `ngx.%s` | %s |\n", f.Name, f.In.Phases())
+	}
+	compareTable(t, "LUA_API.md", b.Bytes())
 }
 
 func compareTable(t *testing.T, file string, want []byte) {
