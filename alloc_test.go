@@ -17,10 +17,17 @@ import (
 	"moongate/parser"
 )
 
-// allocCases are the requests that must not allocate once the worker is warm.
-var allocCases = []struct{ name, location, uri string }{
-	{"file", "", "/index.html"},
-	{"not found", "log_not_found off;", "/none"},
+// allocCases are the requests that must not allocate once the worker is warm,
+// with the directives of the location that serves html/.
+var allocCases = []struct{ name, location, header string }{
+	{"file", "", ""},
+	{"none", "", ""},
+	{"log", "access_log logs/a.log;", ""},
+	{"try", "try_files $uri /index.html;", ""},
+	{"headers", "add_header X-A $uri; add_header X-B b always; expires 1h;", ""},
+	{"conditional", "", "If-None-Match: \"x\"\r\n"},
+	{"gzip", "gzip on; gzip_min_length 1;", "Accept-Encoding: gzip\r\n"},
+	{"charset", "charset utf-8;", ""},
 }
 
 // TestKeepAliveRequestsDoNotAllocate runs the whole server in this process and
@@ -39,19 +46,26 @@ func TestKeepAliveRequestsDoNotAllocate(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("html/index.html", "hello\n")
+	locations := ""
+	for _, c := range allocCases {
+		locations += fmt.Sprintf("location /%s/ { root html; %s }\n", c.name, c.location)
+		if c.name != "none" {
+			write("html/"+c.name+"/index.html", "hello\n")
+		}
+	}
 	write("logs/keep", "")
 	write("nginx.conf", fmt.Sprintf(`daemon off; master_process off; error_log logs/error.log crit; pid logs/nginx.pid;
 events { }
-http { access_log off; keepalive_requests 1000000; server { listen 127.0.0.1:%d; log_not_found off; root html; } }
-`, port))
+http { access_log off; keepalive_requests 1000000; server { listen 127.0.0.1:%d; log_not_found off; types { text/html html; }
+%s} }
+`, port, locations))
 	stop := startServer(t, dir)
 	defer stop()
 	for _, c := range allocCases {
 		t.Run(c.name, func(t *testing.T) {
 			fd := connect(t, port)
 			defer unix.Close(fd)
-			request := []byte("GET " + c.uri + " HTTP/1.1\r\nHost: localhost\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n")
+			request := []byte("GET /" + c.name + "/index.html HTTP/1.1\r\nHost: localhost\r\nUser-Agent: test\r\nAccept: */*\r\n" + c.header + "\r\n")
 			reply := make([]byte, 4096)
 			exchange := func() {
 				if _, err := unix.Write(fd, request); err != nil {

@@ -34,6 +34,7 @@ type ctx struct {
 	parts [][]byte
 	out   []http.Buf
 	few   [2]wire.Range
+	one   [1]http.Buf
 }
 
 var key = &http.Ctx[ctx]{}
@@ -94,6 +95,7 @@ func (c *ctx) parse(r *http.Request, value string, limit int) wire.RangeStatus {
 // partial turns the response into one with status 206.
 func (c *ctx) partial(r *http.Request) http.Verdict {
 	key.Set(r, c)
+	c.out = c.one[:0]
 	r.FilterBody(Body)
 	r.Out.Status, r.Out.StatusLine = int(http.StatusPartialContent), ""
 	switch {
