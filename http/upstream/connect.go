@@ -130,6 +130,9 @@ func (e *Exchange) connect() (fail int, v http.Verdict) {
 	}
 	conn.Start = e.Msec()
 	e.link = &link{Conn: conn, requests: 1}
+	if e.TLS {
+		return e.handshake()
+	}
 	return 0, http.OK
 }
 

@@ -78,6 +78,8 @@ type Exchange struct {
 	Hint string
 	// Schema and URI are those of the request, for the log.
 	Schema, URI string
+	// TLS: the peers speak TLS.
+	TLS bool
 	// Method replaces the request's when the cache wants another.
 	Method string
 	// OnHeader, if not nil, is called when a response's header is there.
@@ -401,6 +403,7 @@ func (e *Exchange) settle() {
 func (e *Exchange) freePeer(how Outcome) {
 	if e.link != nil {
 		e.state.BytesSent = e.link.sent
+		e.saveSession()
 		if how != PeerFailed && e.Keep && e.bodySent && e.Upstream != nil && e.Upstream.keepalive.put(e.link, e) {
 			e.link = nil
 		}

@@ -6,7 +6,6 @@ import (
 
 	"moongate/conf"
 	"moongate/core/event"
-	"moongate/core/process"
 )
 
 // keepalive are the idle connections of a worker to the peers of an upstream:
@@ -70,20 +69,6 @@ func (k *keepalive) complete(u *Upstream) {
 	k.Time.Inherit(&optTime{}, time.Hour)
 	k.Timeout.Inherit(&optTime{}, 60*second)
 	k.Requests.Inherit(&conf.Opt[int64]{}, 1000)
-}
-
-// link is a connection to a peer.
-type link struct {
-	*event.Conn
-	requests int64
-	// sent counts the bytes sent in the current exchange.
-	sent int64
-
-	addr process.Addr
-	tag  *Conf
-	pool *keepalive
-	// expires is when an idle connection is closed, in NowMsec.
-	expires int64
 }
 
 // take returns an idle connection to a peer, nil if there is none.

@@ -27,16 +27,17 @@ func (c *Conf) SetPass(cf *conf.Conf, address string, defaultPort uint16, handle
 }
 
 // InheritPass lets a block without a URI of its own pass requests to where the
-// location does.
-func (c *Conf) InheritPass(cf *conf.Conf, outer *Conf, handle http.Handler) {
+// location does; it reports whether it did.
+func (c *Conf) InheritPass(cf *conf.Conf, outer *Conf, handle http.Handler) bool {
 	l := http.LocOf(cf)
 	if !l.NoName || c.Upstream != nil || c.pass != nil {
-		return
+		return false
 	}
 	c.Upstream, c.pass = outer.Upstream, outer.pass
 	if l.Handler == nil && (c.Upstream != nil || c.pass != nil) {
 		l.Handler = handle
 	}
+	return true
 }
 
 // EvalPass computes an address with variables, of which cut may take a scheme

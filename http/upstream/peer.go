@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 
 	"moongate/core/shm"
+	"moongate/core/tls"
 )
 
 // Peer is one address of a server: nginx's ngx_http_upstream_rr_peer_t.
@@ -20,6 +21,8 @@ type Peer struct {
 
 	*PeerState
 	record shm.Ptr // in a zone
+	// session is the one to resume with the peer, nil for none.
+	session *tls.Session
 }
 
 // PeerState is what changes about a peer. It may be in memory that workers

@@ -82,12 +82,17 @@ func (e *Exchange) send() (fail int, v http.Verdict) {
 		if e.body == BodyRead {
 			s.iov[1] = e.R.Body.Bytes
 		}
+		e.link.WriteTimeout = e.Conf.SendTimeout.V
 		n, err := e.link.TryWritev(s.iov[:2])
 		e.link.sent += n
 		switch {
 		case err == nil:
 			e.bodySent = true
 			return 0, http.OK
+		case errors.Is(err, event.ErrTimeout):
+			return FailTimeout, http.OK
+		case e.aborted(err):
+			return 0, http.StatusClientClosed
 		case err != event.ErrAgain:
 			e.ioFailed(err)
 			return FailError, http.OK

@@ -2,9 +2,9 @@ package upstream
 
 import (
 	"strings"
-	"time"
 
 	"moongate/conf"
+	"moongate/core/tls"
 	"moongate/http"
 )
 
@@ -20,31 +20,19 @@ type SSL struct {
 	Trusted, CRL conf.Opt[string]
 	// Certificate and Key are for authentication at the peer.
 	Certificate, Key conf.Opt[*http.Complex]
-	Cache            conf.Opt[*CertificateCache]
-	PasswordFile     conf.Opt[string]
+	Cache            conf.Opt[*tls.CertificateCache]
+	Passwords        conf.Opt[[][]byte]
 	Commands         conf.Opt[[][2]string]
-}
 
-// CertificateCache says how many certificates whose names have variables are
-// kept, and for how long.
-type CertificateCache struct {
-	Max             int64
-	Inactive, Valid time.Duration
+	// use: some of the location's peers may speak TLS.
+	use bool
+	// context is shared by the blocks that say nothing about it.
+	context *sslContext
 }
-
-// Bits of SSL.Protocols.
-const (
-	SSLv2 = 1 << (iota + 1)
-	SSLv3
-	TLSv1
-	TLSv11
-	TLSv12
-	TLSv13
-)
 
 var protocolWords = []conf.Word{
-	{Name: "SSLv2", Value: SSLv2}, {Name: "SSLv3", Value: SSLv3}, {Name: "TLSv1", Value: TLSv1},
-	{Name: "TLSv1.1", Value: TLSv11}, {Name: "TLSv1.2", Value: TLSv12}, {Name: "TLSv1.3", Value: TLSv13},
+	{Name: "SSLv2", Value: int(tls.SSLv2)}, {Name: "SSLv3", Value: int(tls.SSLv3)}, {Name: "TLSv1", Value: int(tls.TLSv1)},
+	{Name: "TLSv1.1", Value: int(tls.TLSv11)}, {Name: "TLSv1.2", Value: int(tls.TLSv12)}, {Name: "TLSv1.3", Value: int(tls.TLSv13)},
 }
 
 // SSL are the directives about TLS to the peers.
@@ -60,7 +48,7 @@ func (w Rows[C]) SSL() []conf.Directive {
 	}
 	return []conf.Directive{
 		s.Flag(p+"session_reuse", in, func(c *C) *conf.Opt[bool] { return &of(c).SessionReuse }, true),
-		s.Bitmask(p+"protocols", in, func(c *C) *conf.Opt[int] { return &of(c).Protocols }, TLSv12|TLSv13, protocolWords),
+		s.Bitmask(p+"protocols", in, func(c *C) *conf.Opt[int] { return &of(c).Protocols }, int(tls.DefaultProtocols), protocolWords),
 		str("ciphers", func(c *SSL) *conf.Opt[string] { return &c.Ciphers }, "DEFAULT"),
 		complexValue("name", func(c *SSL) *conf.Opt[*http.Complex] { return &c.Name }),
 		s.Flag(p+"server_name", in, func(c *C) *conf.Opt[bool] { return &of(c).ServerName }, false),
@@ -70,9 +58,9 @@ func (w Rows[C]) SSL() []conf.Directive {
 		str("crl", func(c *SSL) *conf.Opt[string] { return &c.CRL }, ""),
 		complexValue("certificate", func(c *SSL) *conf.Opt[*http.Complex] { return &c.Certificate }),
 		complexValue("certificate_key", func(c *SSL) *conf.Opt[*http.Complex] { return &c.Key }),
-		conf.Value(s, p+"certificate_cache", in, conf.Take123, func(c *C) *conf.Opt[*CertificateCache] { return &of(c).Cache }, nil,
+		conf.Value(s, p+"certificate_cache", in, conf.Take123, func(c *C) *conf.Opt[*tls.CertificateCache] { return &of(c).Cache }, nil,
 			parseCertificateCache),
-		str("password_file", func(c *SSL) *conf.Opt[string] { return &c.PasswordFile }, ""),
+		conf.Value(s, p+"password_file", in, conf.Take1, func(c *C) *conf.Opt[[][]byte] { return &of(c).Passwords }, nil, parsePasswordFile),
 		conf.Repeat(s, p+"conf_command", in, conf.Take2, func(c *C) *conf.Opt[[][2]string] { return &of(c).Commands }, nil,
 			func(cf *conf.Conf, o *conf.Opt[[][2]string]) error {
 				o.Put(append(o.V, [2]string{cf.Args[0], cf.Args[1]}))
@@ -83,22 +71,21 @@ func (w Rows[C]) SSL() []conf.Directive {
 
 // parseCertificateCache reads "PREFIX_ssl_certificate_cache off | max=N
 // [inactive=time] [valid=time]".
-func parseCertificateCache(cf *conf.Conf) (*CertificateCache, error) {
-	c := &CertificateCache{Inactive: 10 * second, Valid: 60 * second}
+func parseCertificateCache(cf *conf.Conf) (*tls.CertificateCache, error) {
+	limit, inactive, valid, off := int64(0), 10*second, 60*second, false
 	for _, arg := range cf.Args {
 		name, value, _ := strings.Cut(arg, "=")
 		ok := true
 		switch {
 		case arg == "off":
-			c = nil
-		case c == nil:
+			off = true
 		case name == "max":
-			c.Max, ok = conf.ParseInt(value)
-			ok = ok && c.Max > 0
+			limit, ok = conf.ParseInt(value)
+			ok = ok && limit > 0
 		case name == "inactive":
-			c.Inactive, ok = conf.ParseSec(value)
+			inactive, ok = conf.ParseSec(value)
 		case name == "valid":
-			c.Valid, ok = conf.ParseSec(value)
+			valid, ok = conf.ParseSec(value)
 		default:
 			ok = false
 		}
@@ -106,8 +93,25 @@ func parseCertificateCache(cf *conf.Conf) (*CertificateCache, error) {
 			return nil, cf.Errorf(`invalid parameter "%s"`, arg)
 		}
 	}
-	if c != nil && c.Max == 0 {
+	switch {
+	case off:
+		return nil, nil
+	case limit == 0:
 		return nil, cf.Errorf(`"%s" must have the "max" parameter`, cf.Name)
 	}
-	return c, nil
+	return tls.NewCertificateCache(int(limit), valid, inactive), nil
+}
+
+// parsePasswordFile reads the passwords of a file.
+func parsePasswordFile(cf *conf.Conf) ([][]byte, error) {
+	name := cf.Cycle.ConfPath(cf.Args[0])
+	b, err := cf.Cycle.ReadFile(name)
+	if err != nil {
+		return nil, cf.Errorf(`open() "%s" failed (%s)`, name, conf.ErrnoText(err))
+	}
+	list, tooLong := tls.ParsePasswords(b)
+	if tooLong {
+		return nil, cf.Errorf(`too long line in "%s"`, name)
+	}
+	return list, nil
 }

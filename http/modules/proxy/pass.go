@@ -66,6 +66,7 @@ func passDirective(cf *conf.Conf, c *locConf) error {
 	if strings.Contains(arg, "$") {
 		v, err := http.CompileArg(cf, arg)
 		c.pass = v
+		c.SSL.UseTLS()
 		return err
 	}
 	schema, rest, port := cutSchema(arg)
@@ -73,7 +74,7 @@ func passDirective(cf *conf.Conf, c *locConf) error {
 		return cf.Errorf("invalid URL prefix")
 	}
 	if port == 443 {
-		return cf.Errorf("https protocol to upstreams is not built into moongate yet")
+		c.SSL.UseTLS()
 	}
 	up, u, err := upstream.Add(cf, rest, http.URLOptions{DefaultPort: port, URIPart: true})
 	if err != nil {

@@ -106,9 +106,13 @@ func merge(cf *conf.Conf, outer, c *locConf) error {
 	c.cookieFlags.inherit(&outer.cookieFlags)
 	if l := http.LocOf(cf); l.NoName && c.Upstream == nil && c.pass == nil {
 		c.Upstream, c.pass, c.location, c.vars = outer.Upstream, outer.pass, outer.location, outer.vars
+		c.SSL.InheritUse(&outer.SSL)
 		if l.Handler == nil && (c.Upstream != nil || c.pass != nil) {
 			l.Handler = c.handle
 		}
+	}
+	if err := c.MergeSSL(cf, &outer.Conf, "proxy"); err != nil {
+		return err
 	}
 	return c.mergeHeaders(cf, outer)
 }
@@ -138,10 +142,7 @@ func (c *locConf) handle(r *http.Request) http.Verdict {
 	} else if !x.eval(c) {
 		return http.StatusInternalServerError
 	}
-	if x.ssl() {
-		r.Error("https protocol to upstreams is not built into moongate yet")
-		return http.StatusInternalServerError
-	}
+	x.TLS = x.ssl()
 	if r.IsMain() && r.Body == nil && !r.BodyDiscarded && !c.RequestBuffering.V && c.setBody.V == nil && c.PassRequestBody.V &&
 		(!r.In.Chunked || c.version.V == http.Version11) && r.HasBody() {
 		var v http.Verdict

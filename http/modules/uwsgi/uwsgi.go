@@ -20,6 +20,8 @@ type locConf struct {
 	set                  *upstream.ParamSet
 	str                  conf.Opt[*http.Complex]
 	modifier1, modifier2 conf.Opt[int64]
+	// secure: the address begins with suwsgi.
+	secure bool
 }
 
 var loc = &conf.Slot[locConf]{Level: conf.LevelLocation, Merge: merge}
@@ -66,10 +68,14 @@ func hasPrefixFold(s, prefix string) bool {
 func passDirective(cf *conf.Conf, c *locConf) error {
 	arg := cf.Args[0]
 	if hasPrefixFold(arg, schemaTLS) {
-		return cf.Errorf("suwsgi protocol to upstreams is not built into moongate yet")
-	}
-	if hasPrefixFold(arg, schema) {
+		arg = arg[len(schemaTLS):]
+		c.secure = true
+		c.SSL.UseTLS()
+	} else if hasPrefixFold(arg, schema) {
 		arg = arg[len(schema):]
+	}
+	if strings.Contains(arg, "$") {
+		c.SSL.UseTLS()
 	}
 	return c.SetPass(cf, arg, 0, c.handle)
 }
@@ -78,7 +84,13 @@ func merge(cf *conf.Conf, outer, c *locConf) (err error) {
 	if err := c.Conf.Merge(cf, &outer.Conf, traits); err != nil {
 		return err
 	}
-	c.InheritPass(cf, &outer.Conf, c.handle)
+	if c.InheritPass(cf, &outer.Conf, c.handle) {
+		c.secure = outer.secure
+		c.SSL.InheritUse(&outer.SSL)
+	}
+	if err := c.MergeSSL(cf, &outer.Conf, "uwsgi"); err != nil {
+		return err
+	}
 	c.set, err = upstream.MergeParams(cf, &c.params, &outer.params, &outer.set, upstream.DefaultParams)
 	return err
 }
@@ -95,10 +107,17 @@ func (c *locConf) handle(r *http.Request) http.Verdict {
 	x := &exchange{conf: c}
 	e := upstream.New(r, &c.Conf, traits, x)
 	e.Schema = schema
+	if e.TLS = c.secure; e.TLS {
+		e.Schema = schemaTLS
+	}
 	ok := e.EvalPass(0, func(s string) string {
-		if hasPrefixFold(s, schema) {
+		switch {
+		case hasPrefixFold(s, schema):
 			e.Schema = s[:len(schema)]
 			return s[len(schema):]
+		case hasPrefixFold(s, schemaTLS):
+			e.TLS, e.Schema = true, s[:len(schemaTLS)]
+			return s[len(schemaTLS):]
 		}
 		return s
 	})
