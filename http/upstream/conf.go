@@ -50,9 +50,11 @@ type Conf struct {
 
 	Store       conf.Opt[StorePath]
 	StoreAccess conf.Opt[uint32]
+	Cache       CacheConf
 
 	SSL SSL
 
+	kept kept
 	// hide are the fields of responses that stay here.
 	hide *NameSet
 }
@@ -151,6 +153,9 @@ func (c *Conf) Merge(cf *conf.Conf, outer *Conf, t *Traits) error {
 		c.NextUpstream.V = FailOff
 	}
 	c.mergeHide(outer, t)
+	if err := c.mergeCache(cf, t.Module); err != nil {
+		return err
+	}
 	if t.TempPath == "" {
 		return nil
 	}

@@ -126,6 +126,7 @@ type Exchange struct {
 	pipe     pipe
 	sender   sender
 	release  func()
+	caching
 }
 
 // Of returns the exchange of a request, nil if there was none.
@@ -153,14 +154,25 @@ func New(r *http.Request, c *Conf, t *Traits, p Protocol) *Exchange {
 // there is none to be had. The request's body must have been read, unless
 // Unbuffered was called.
 func (e *Exchange) Run() http.Verdict {
-	r := e.R
-	if !r.PostAction && !e.Conf.IgnoreClientAbort.V && !e.storing() {
-		e.watching = r.Loop().Current()
-		r.WatchClient(e.watching)
+	if e.Conf.Cache.On() {
+		if v, done := e.lookUp(); done {
+			return v
+		}
 	}
+	e.watch()
 	v := e.run()
 	e.unwatch()
 	return v
+}
+
+// watch has the exchange end when the client goes away, unless the response is
+// of use to others.
+func (e *Exchange) watch() {
+	r := e.R
+	if e.watching == nil && !r.PostAction && !e.Conf.IgnoreClientAbort.V && !e.storing() {
+		e.watching = r.Loop().Current()
+		r.WatchClient(e.watching)
+	}
 }
 
 func (e *Exchange) unwatch() {
@@ -199,7 +211,7 @@ func (e *Exchange) run() http.Verdict {
 		if fail == 0 {
 			return v
 		}
-		if v := e.next(fail); v != http.OK {
+		if v, again := e.next(fail); !again {
 			return e.finish(v)
 		}
 	}
@@ -225,7 +237,8 @@ func (e *Exchange) try() (fail int, v http.Verdict) {
 // restart forgets the response of the peer before.
 func (e *Exchange) restart() {
 	e.Protocol.Restart(e)
-	e.hints, e.rd, e.wr = 0, 0, 0
+	start := e.headerStart()
+	e.hints, e.rd, e.wr = 0, start, start
 	e.Keep, e.Upgrade = false, false
 	e.In.reset()
 }
@@ -237,7 +250,11 @@ func (e *Exchange) headerReceived() (fail int, v http.Verdict) {
 		if fail := e.statusFails(); fail != 0 {
 			return fail, http.OK
 		}
+		if v, done := e.instead(); done {
+			return 0, v
+		}
 		if v := e.intercept(); v != http.OK {
+			e.keepStatus(v)
 			return 0, e.finish(v)
 		}
 	}
@@ -282,8 +299,8 @@ func (e *Exchange) mayRepeat(fail int) bool {
 		!(timeout > 0 && e.Msec()-e.began >= timeout)
 }
 
-// next gives a failed peer up. OK means that another one can be asked.
-func (e *Exchange) next(fail int) http.Verdict {
+// next gives a failed peer up and tells whether another one can be asked.
+func (e *Exchange) next(fail int) (v http.Verdict, again bool) {
 	if e.Peer != nil {
 		how := PeerFailed
 		if fail == Fail403 || fail == Fail404 {
@@ -299,14 +316,17 @@ func (e *Exchange) next(fail int) http.Verdict {
 	}
 	status := failStatus(fail)
 	if e.R.Conn.Failed {
-		return http.StatusClientClosed
+		return http.StatusClientClosed, false
 	}
 	e.state.Status = int(status)
 	if e.Tries == 0 || !e.mayRepeat(fail) {
-		return status
+		if e.staleFor(fail) || e.cacheStatus == cacheExpired && e.entry.MayFail {
+			return e.sendStale(), false
+		}
+		return status, false
 	}
 	e.closeLink()
-	return http.OK
+	return http.OK, true
 }
 
 // failStatus is what the client gets when there is no other peer.
@@ -367,6 +387,7 @@ func (e *Exchange) finish(v http.Verdict) http.Verdict {
 		e.freePeer(PeerDone)
 	}
 	e.closeLink()
+	e.freeEntry(v)
 	if v == http.Declined {
 		return v
 	}
@@ -500,7 +521,7 @@ func (e *Exchange) recycle() {
 	in.reset()
 	*e = Exchange{
 		In: in, pipe: pp, sender: s, release: e.release, req: e.req[:0], buf: e.buf, pieces: e.pieces[:0],
-		out: e.out[:0], states: e.states[:0],
+		out: e.out[:0], states: e.states[:0], caching: caching{own: e.own},
 	}
 	p.free = append(p.free, e)
 }

@@ -34,14 +34,19 @@ func (e *Exchange) SetStatus(code int) {
 // readHeader reads the response's header while the request may still be on its
 // way.
 func (e *Exchange) readHeader() (fail int, v http.Verdict) {
-	if int64(len(e.buf)) != e.Conf.BufferSize.V {
-		e.buf = make([]byte, e.Conf.BufferSize.V)
-	}
+	e.makeBuf()
 	fail, v = e.awaitHeader()
 	if !e.Traits.PreserveOutput || fail != 0 || v != http.OK {
 		e.sender.stop()
 	}
 	return fail, v
+}
+
+// makeBuf makes sure that there is a buffer of the size that the location has.
+func (e *Exchange) makeBuf() {
+	if int64(len(e.buf)) != e.Conf.BufferSize.V {
+		e.buf = make([]byte, e.Conf.BufferSize.V)
+	}
 }
 
 func (e *Exchange) awaitHeader() (fail int, v http.Verdict) {
@@ -128,7 +133,8 @@ func (e *Exchange) parseHeader() (done bool, fail int, v http.Verdict) {
 
 // earlyHints passes a 103 response on and makes room for what follows.
 func (e *Exchange) earlyHints() {
-	e.hints += e.rd
+	start := e.headerStart()
+	e.hints += e.rd - start
 	if s, ok := e.R.Stream.(http.EarlyHinter); ok && e.Traits.EarlyHints && e.R.IsMain() {
 		if int64(e.hints) <= e.Conf.BufferSize.V {
 			e.sendEarlyHints(s)
@@ -137,8 +143,8 @@ func (e *Exchange) earlyHints() {
 		}
 	}
 	e.In.reset()
-	e.wr = copy(e.buf, e.buf[e.rd:e.wr])
-	e.rd = 0
+	e.wr = start + copy(e.buf[start:], e.buf[e.rd:e.wr])
+	e.rd = start
 }
 
 // sendEarlyHints sends the fields that are not hidden, if the location wants

@@ -13,6 +13,9 @@ import (
 // do, as the request goes on elsewhere.
 func (e *Exchange) passHeader() (v http.Verdict, done bool) {
 	r, h := e.R, &e.In
+	if h.noCache || h.expired {
+		e.Cacheable = false
+	}
 	if f := h.Get(wire.HeaderXAccelRedirect); f != nil && !e.ignores(ignoreAccelRedirect) {
 		return e.accelRedirect(f.Value), true
 	}
@@ -31,7 +34,7 @@ func (e *Exchange) passHeader() (v http.Verdict, done bool) {
 	r.Out.ContentLength = h.ContentLength
 	r.DisableNotMod = !e.Cacheable
 	if e.Conf.ForceRanges.V {
-		r.AllowRanges, r.SingleRange = true, true
+		r.AllowRanges, r.SingleRange = true, !e.kept
 	}
 	e.Length = Until
 	return http.OK, false
@@ -153,6 +156,8 @@ func passCookie(e *Exchange, f *http.Header) {
 func passAcceptRanges(e *Exchange, f *http.Header) {
 	switch {
 	case e.Conf.ForceRanges.V:
+	case e.kept:
+		e.R.AllowRanges = true
 	case e.Cacheable:
 		e.R.AllowRanges, e.R.SingleRange = true, true
 	default:

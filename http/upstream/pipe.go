@@ -34,6 +34,8 @@ type pipe struct {
 	tempSize int64
 	// store: all of the body goes into the temporary file.
 	store bool
+	// filed: the file was put into the cache, or given up.
+	filed bool
 
 	// read counts the bytes of the body, preread those that came along with
 	// the header.
@@ -107,6 +109,7 @@ func (p *pipe) start() {
 	p.raw = p.newRaw(e.buf[e.rd:])
 	p.raw.header = true
 	p.store = e.storing()
+	p.lost = e.R.HeaderOnly // nothing goes to the client
 	if rate := e.Conf.LimitRate.V; rate != nil {
 		p.rate, _ = conf.ParseSize(rate.Eval(e.R))
 	}
@@ -321,6 +324,9 @@ func (p *pipe) reader() {
 			p.failed = true
 		}
 	}
+	if p.complete() && p.e.Cacheable {
+		p.keep() // not as late as a slow client would have it
+	}
 	if p.done {
 		p.e.leavePeer()
 	}
@@ -403,6 +409,9 @@ func (p *pipe) end() http.Verdict {
 	case p.complete():
 		if p.store {
 			p.keep()
+		}
+		if e.R.HeaderOnly {
+			return e.finish(http.OK)
 		}
 		return e.finish(http.Error) // only the client is lost
 	case p.abort:

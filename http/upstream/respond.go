@@ -28,11 +28,22 @@ func (e *Exchange) respond() http.Verdict {
 	}
 	e.started = true
 	if e.Upgrade {
+		e.freeEntry(http.OK)
 		return e.tunnel()
 	}
 	if r.HeaderOnly && !(e.Buffering && e.storing()) {
 		return e.finish(http.OK)
 	}
+	if !e.Buffering {
+		e.Cacheable = false
+		e.freeEntry(http.OK)
+	} else if !e.prepareKeeping() {
+		return e.finish(http.Error)
+	}
+	if r.HeaderOnly && !e.storing() {
+		return e.finish(http.OK)
+	}
+	e.watch()
 	e.Protocol.StartBody(e)
 	if !e.Buffering {
 		return e.relay()

@@ -26,6 +26,9 @@ type Response struct {
 	// Chunked: the body comes in chunks.
 	Chunked bool
 
+	// noCache and expired: fields say that the response is not to be kept.
+	noCache, expired bool
+
 	first [wire.NumHeaders]uint16 // 1 + index in List of the first of its name
 }
 
@@ -80,8 +83,11 @@ var takers = [wire.NumHeaders]func(e *Exchange, f *http.Header) Header{
 	wire.HeaderServer:           takeOnce,
 	wire.HeaderLocation:         takeOnce,
 	wire.HeaderRefresh:          takeOnce,
-	wire.HeaderExpires:          takeOnce,
-	wire.HeaderXAccelExpires:    takeOnce,
+	wire.HeaderExpires:          takeExpires,
+	wire.HeaderCacheControl:     takeCacheControl,
+	wire.HeaderSetCookie:        takeSetCookie,
+	wire.HeaderVary:             takeVary,
+	wire.HeaderXAccelExpires:    takeAccelExpires,
 	wire.HeaderXAccelRedirect:   takeOnce,
 	wire.HeaderXAccelLimitRate:  takeLimitRate,
 	wire.HeaderXAccelBuffering:  takeBuffering,

@@ -91,7 +91,8 @@ func (w Rows[C]) Bodies() []conf.Directive {
 			}
 			return err
 		}),
-		conf.Value(s, p+"store", in, conf.Take1, func(c *C) *conf.Opt[StorePath] { return &of(c).Store }, StorePath{}, parseStore),
+		conf.Value(s, p+"store", in, conf.Take1, func(c *C) *conf.Opt[StorePath] { return &of(c).Store }, StorePath{},
+			func(cf *conf.Conf) (StorePath, error) { return of(s.Of(cf.Scope)).parseStore(cf, w.Prefix) }),
 		conf.Value(s, p+"store_access", in, conf.Take123, func(c *C) *conf.Opt[uint32] { return &of(c).StoreAccess }, 0o600, conf.ParseAccess),
 	}
 }

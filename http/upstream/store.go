@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"errors"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
@@ -18,10 +19,16 @@ type StorePath struct {
 }
 
 // parseStore reads "PREFIX_store on | off | path".
-func parseStore(cf *conf.Conf) (StorePath, error) {
-	switch arg := cf.Args[0]; arg {
-	case "off":
+func (c *Conf) parseStore(cf *conf.Conf, prefix string) (StorePath, error) {
+	arg := cf.Args[0]
+	if arg == "off" {
 		return StorePath{}, nil
+	}
+	if c.Cache.On() {
+		return StorePath{}, errors.New(`is incompatible with "` + prefix + `_cache"`)
+	}
+	c.kept = keptStored
+	switch arg {
 	case "on":
 		return StorePath{on: true}, nil
 	case "":
@@ -36,6 +43,10 @@ func parseStore(cf *conf.Conf) (StorePath, error) {
 // ngx_http_upstream_store.
 func (p *pipe) keep() {
 	e := p.e
+	if e.Cacheable && !p.filed {
+		p.filed = true
+		p.keepFile()
+	}
 	if !e.Conf.Store.V.on || e.In.Status != int(http.StatusOK) ||
 		e.In.ContentLength != -1 && e.In.ContentLength != p.tempSize {
 		return

@@ -86,7 +86,7 @@ func (p *pipe) openTemp() bool {
 	if p.store {
 		keep = http.TempClean
 	}
-	f, err := e.Conf.TempPath.V.Create(keep)
+	f, err := p.createTemp(keep)
 	if err != nil {
 		e.R.Logf(log.Crit, err, "%s", err)
 		return false
@@ -95,7 +95,14 @@ func (p *pipe) openTemp() bool {
 	if !p.store {
 		e.R.Logf(log.Warn, nil, "an upstream response is buffered to a temporary file %s", f.Name)
 	}
-	return true
+	return !e.Cacheable || p.writeTemp(e.buf[:e.entry.BodyStart])
+}
+
+func (p *pipe) createTemp(keep http.TempKeep) (*http.TempFile, error) {
+	if e := p.e; e.Cacheable {
+		return e.entry.Temp(e.Conf.TempPath.V)
+	}
+	return p.e.Conf.TempPath.V.Create(keep)
 }
 
 func (p *pipe) writeTemp(b []byte) bool {

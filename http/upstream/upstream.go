@@ -6,6 +6,7 @@ import (
 
 	"moongate/conf"
 	"moongate/http"
+	"moongate/http/upstream/cache"
 )
 
 // Main is what the http block knows of upstreams, and what a worker keeps for
@@ -14,7 +15,9 @@ type Main struct {
 	// Upstreams are all of them, the implicit ones of proxy_pass included.
 	Upstreams []*Upstream
 
-	pool pool
+	// caches are those of each module, by the prefix of its directives.
+	caches map[string][]*cache.Cache
+	pool   pool
 }
 
 var (

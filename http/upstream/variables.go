@@ -23,6 +23,9 @@ var variables = []http.Variable{
 	stateVar("upstream_response_length", func(b []byte, s *State) []byte { return strconv.AppendInt(b, s.ResponseLength, 10) }),
 	stateVar("upstream_bytes_received", func(b []byte, s *State) []byte { return strconv.AppendInt(b, s.BytesReceived, 10) }),
 	stateVar("upstream_bytes_sent", func(b []byte, s *State) []byte { return strconv.AppendInt(b, s.BytesSent, 10) }),
+	{Name: "upstream_cache_status", Volatile: true, Get: getCacheStatus},
+	{Name: "upstream_cache_last_modified", Volatile: true, Get: getCacheLastModified},
+	{Name: "upstream_cache_etag", Volatile: true, Get: getCacheETag},
 	{Name: "upstream_http_", Prefix: true, Volatile: true, Get: func(r *http.Request, data any) http.Value {
 		e := OfRequest(r)
 		if e == nil {

@@ -27,9 +27,11 @@ func setHeader(cf *conf.Conf, o *conf.Opt[[]keyval]) error {
 	return nil
 }
 
+type defaultHeader struct{ name, value string }
+
 // defaultHeaders are the fields that have values of their own unless
 // proxy_set_header gives others.
-var defaultHeaders = [...]struct{ name, value string }{
+var defaultHeaders = []defaultHeader{
 	{"Host", ""},
 	{"Connection", ""},
 	{"Proxy-Connection", ""},
@@ -44,10 +46,32 @@ var defaultHeaders = [...]struct{ name, value string }{
 // mergeHeaders makes the set of a block; blocks without a proxy_set_header
 // share their parent's.
 func (c *locConf) mergeHeaders(cf *conf.Conf, outer *locConf) error {
-	if outer.headers != nil && same(c.setHeaders.V, outer.setHeaders.V) {
-		c.headers = outer.headers
-		return nil
+	shared := same(c.setHeaders.V, outer.setHeaders.V)
+	if shared {
+		c.headers, c.cacheHeaders = outer.headers, outer.cacheHeaders
 	}
+	if c.headers == nil {
+		h, err := c.newHeaders(cf, defaultHeaders)
+		if err != nil {
+			return err
+		}
+		c.headers = h
+	}
+	if c.cacheHeaders == nil && c.Cache.On() {
+		h, err := c.newHeaders(cf, cacheHeaders)
+		if err != nil {
+			return err
+		}
+		c.cacheHeaders = h
+	}
+	if shared {
+		outer.headers, outer.cacheHeaders = c.headers, c.cacheHeaders
+	}
+	return nil
+}
+
+// newHeaders makes the set of a block.
+func (c *locConf) newHeaders(cf *conf.Conf, defaults []defaultHeader) (*headerSet, error) {
 	h := &headerSet{drop: upstream.NewNameSet()}
 	for _, kv := range c.setHeaders.V {
 		if strings.EqualFold(kv.name, "Host") {
@@ -58,7 +82,7 @@ func (c *locConf) mergeHeaders(cf *conf.Conf, outer *locConf) error {
 		h.drop.Add(kv.name)
 	}
 	given := h.set
-	for _, d := range defaultHeaders {
+	for _, d := range defaults {
 		if contains(given, d.name) {
 			continue
 		}
@@ -68,15 +92,11 @@ func (c *locConf) mergeHeaders(cf *conf.Conf, outer *locConf) error {
 		}
 		v, err := http.CompileArg(cf, d.value)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		h.set = append(h.set, keyval{d.name, v})
 	}
-	c.headers = h
-	if same(c.setHeaders.V, outer.setHeaders.V) {
-		outer.headers = h
-	}
-	return nil
+	return h, nil
 }
 
 // same tells whether two blocks have the very same directives.

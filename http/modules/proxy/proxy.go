@@ -23,9 +23,11 @@ type locConf struct {
 
 	setHeaders conf.Opt[[]keyval]
 	headers    *headerSet
-	setBody    conf.Opt[*http.Complex]
-	method     conf.Opt[*http.Complex]
-	version    conf.Opt[int]
+	// cacheHeaders is headers where the response may be kept.
+	cacheHeaders *headerSet
+	setBody      conf.Opt[*http.Complex]
+	method       conf.Opt[*http.Complex]
+	version      conf.Opt[int]
 
 	redirect      conf.Opt[bool]
 	redirects     []rewrite
@@ -85,6 +87,7 @@ func directives() []conf.Directive {
 	list = append(list, rows.Sockets()...)
 	list = append(list, rows.Headers()...)
 	list = append(list, rows.Bodies()...)
+	list = append(list, cacheDirectives()...)
 	return append(list, rows.SSL()...)
 }
 

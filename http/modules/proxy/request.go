@@ -134,6 +134,9 @@ func (x *exchange) appendURI(b []byte) []byte {
 func (x *exchange) appendHeader(b []byte) []byte {
 	r, c := x.R, x.conf
 	h := c.headers
+	if x.Cacheable {
+		h = c.cacheHeaders
+	}
 	host := x.vars.host
 	if h.host != nil {
 		if s := h.host.Eval(r); s != "" || c.version.V != http.Version11 {

@@ -53,10 +53,13 @@ func (x *exchange) statusLine(e *upstream.Exchange) upstream.Header {
 	r, b := e.R, e.Unread()
 	done, err := x.status.Parse(b)
 	if err != nil {
-		r.Error("upstream sent no valid HTTP/1.0 header")
 		// What came is the body, for the client as well.
 		r.Version = http.Version9
 		r.KeepAlive = false
+		if e.Caching() {
+			return upstream.HeaderDone
+		}
+		r.Error("upstream sent no valid HTTP/1.0 header")
 		e.SetStatus(int(http.StatusOK))
 		e.In.Close = true
 		return upstream.HeaderDone

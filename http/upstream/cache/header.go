@@ -32,6 +32,9 @@ const (
 	MaxVary = 128
 )
 
+// MaxStart is the greatest place in a file that a header can name.
+const MaxStart = 1<<16 - 1
+
 // keyMark precedes the key.
 const keyMark = "\nKEY: "
 
