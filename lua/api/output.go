@@ -216,6 +216,7 @@ func (c *Ctx) send(b []byte) http.Verdict {
 		return v
 	}
 	if c.buffering {
+		c.debugf("lua buffering output bufs for the HTTP 1.0 request")
 		c.out = append(c.out, b...)
 		return http.OK
 	}
@@ -276,6 +277,7 @@ func ngxFlush(c *Ctx, l *lua.LState) int {
 	case msg != "":
 		return fail(l, msg)
 	case c.buffering:
+		c.debugf("lua http 1.0 buffering makes ngx.flush() a no-op")
 		return fail(l, "buffering")
 	case !c.R.HeaderSent || !c.seenBody && !wait:
 		return fail(l, "nothing to flush")

@@ -208,6 +208,9 @@ func (c *Ctx) handleExec() http.Verdict {
 // Finish ends a response that code of an early phase has sent.
 func (c *Ctx) Finish() http.Verdict { return c.sendLast() }
 
+// Buffered tells whether a response is held back for a HTTP/1.0 client.
+func (c *Ctx) Buffered() bool { return c.buffering && c.R.Out.Status != 0 }
+
 // RunMain executes code for the process itself, with the globals of all requests. The error has a traceback.
 func (c *Ctx) RunMain(p Phase, proto *lua.FunctionProto) error {
 	outer := c.Phase

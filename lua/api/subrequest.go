@@ -77,12 +77,19 @@ func (c *Ctx) captureAll(l *lua.LState, list *lua.LTable) int {
 		captures = append(captures, c.start(l, q))
 	}
 	c.pending++
+	lt := c.lights[vm.ThreadOf(l)]
+	if lt != nil {
+		lt.subs += n
+	}
 	for _, k := range captures {
 		if k.sr.Wait() != nil {
 			break // the client is gone
 		}
 	}
 	c.pending--
+	if lt != nil {
+		lt.subs -= n
+	}
 	c.wait(l, func() {})
 	for _, k := range captures {
 		l.Push(k.response(l))

@@ -22,6 +22,7 @@ type lightThread struct {
 	over   bool // it has ended, and nobody has waited for it
 	gone   bool // it was waited for or killed
 	waiter *event.Fiber
+	subs   int // subrequests that it waits for
 }
 
 // threadSpawn is ngx.thread.spawn(f, …): the new thread runs until it waits, and then its parent goes on.
@@ -154,7 +155,7 @@ func threadKill(c *Ctx, l *lua.LState) int {
 		lt.gone = true
 		delete(c.lights, lt.t)
 		return fail(l, "already terminated")
-	case c.pending > 0:
+	case lt.subs > 0:
 		return fail(l, "pending subrequests")
 	}
 	lt.gone = true

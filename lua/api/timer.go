@@ -96,7 +96,7 @@ func (t *luaTimer) fire(premature bool) {
 	delete(e.timers.pending, t)
 	t.entry().Log(log.DebugHTTP, nil, "lua ngx.timer expired")
 	e.Loop.DelTimer(t.timer)
-	if e.timers.running >= e.Main.MaxRunningTimers.V {
+	if !premature && e.timers.running >= e.Main.MaxRunningTimers.V {
 		t.entry().Log(log.Alert, nil, "lua failed to run timer with function defined at %s:%d: %d lua_max_running_timers are not enough",
 			t.source(), t.fn.Proto.LineDefined, e.Main.MaxRunningTimers.V)
 		e.unref(t.v, t.entry())
@@ -165,6 +165,10 @@ func (t *luaTimer) AppendLog(b []byte) []byte {
 
 // Quit has the pending timers run before their time, as the worker begins to exit.
 func (e *Engine) Quit() {
+	if n := len(e.timers.pending); n > 0 {
+		e.Cycle.Log().Log(log.DebugHTTP, nil, "lua abort pending timers")
+		e.Cycle.Log().Log(log.DebugHTTP, nil, "lua found %d pending timers", n)
+	}
 	for t := range e.timers.pending {
 		t.fire(true)
 	}

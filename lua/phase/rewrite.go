@@ -32,7 +32,7 @@ func serverRewriteHandler(r *http.Request) http.Verdict {
 // early runs the code of a phase before the content phase. Code that comes to its end, or leaves with ngx.exit(ngx.OK),
 // gives the verdict pass, unless it has sent a response.
 func early(r *http.Request, code *Code, p api.Phase, pass http.Verdict) http.Verdict {
-	if code == nil {
+	if code == nil || r.URIChanged {
 		return http.Declined
 	}
 	if r.Log.Enabled(log.DebugHTTP) {
@@ -52,7 +52,7 @@ func early(r *http.Request, code *Code, p api.Phase, pass http.Verdict) http.Ver
 	switch v := c.Run(p, proto); {
 	case v != http.OK && v != http.Declined:
 		return v
-	case r.HeaderSent:
+	case r.HeaderSent || c.Buffered():
 		if v := c.Finish(); v == http.Error || v > http.OK {
 			return v
 		}
