@@ -144,7 +144,7 @@ func TestComplaints(t *testing.T) {
 		"num 1;":                 "",
 		"oops;":                  `unknown directive "oops"` + at,
 		"\noops;":                `unknown directive "oops" in /p/nginx.conf:2`,
-		"proxy_bind x;":          `directive "proxy_bind" is part of nginx but not built into moongate yet` + at,
+		"proxy_bind x;":          `unknown directive "proxy_bind": nginx has it, moongate does not yet` + at,
 		"only_server;":           `"only_server" directive is not allowed here` + at,
 		"num;":                   `invalid number of arguments in "num" directive` + at,
 		"num 1 2;":               `invalid number of arguments in "num" directive` + at,
