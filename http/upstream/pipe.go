@@ -184,11 +184,11 @@ func (p *pipe) settle() {
 	if p.raw != nil && e.Length != Until && int64(p.raw.n) >= e.Length {
 		p.filter()
 	}
-	if e.Length == 0 && !p.abort {
-		p.done = true
-	}
 	if (p.eof || p.failed) && p.raw != nil {
 		p.filter()
+	}
+	if e.Length == 0 && !p.abort {
+		p.done = true
 	}
 	if p.store && !p.save() {
 		p.abort = true

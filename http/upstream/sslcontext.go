@@ -240,4 +240,3 @@ func (e *Exchange) saveSession() {
 		}
 	}
 }
-
