@@ -172,8 +172,11 @@ func openThreads(v *vm.VM) {
 	plain, _ := t.RawGetString("status").(*lua.LFunction)
 	t.RawSetString("status", v.L.NewFunction(func(l *lua.LState) int {
 		if co, ok := l.Get(1).(*lua.LState); ok {
-			if lt := ctxOf(l).lights[vm.ThreadOf(co)]; lt != nil && lt.over {
+			t := vm.ThreadOf(co)
+			if lt := ctxOf(l).lights[t]; lt != nil && lt.over {
 				return retString(l, "zombie")
+			} else if t.Killed() {
+				return retString(l, "dead")
 			}
 		}
 		return plain.GFunction(l)

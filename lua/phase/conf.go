@@ -111,7 +111,12 @@ func readCode(cf *conf.Conf, tag string, kind form, n int) (*Code, error) {
 	if kind == asFile {
 		return external(cf, cf.Args[n])
 	}
-	return inline(cf, tag, cf.Args[n]), nil
+	code := inline(cf, tag, cf.Args[n])
+	if kind == asBlock {
+		// A block that did not end is complained about where it would.
+		return code, cf.Block(cf.In, cf.Scope)
+	}
+	return code, nil
 }
 
 // Directives are the *_by_lua directives of all phases.

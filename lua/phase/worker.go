@@ -32,6 +32,9 @@ func Start(cf *conf.Conf, main *http.MainConf) {
 			settings.Engine.Quit()
 		}
 	})
+	if cf.Cycle.Test {
+		return
+	}
 	cycle.OnInit(func() error {
 		e := api.NewEngine(cycle, settings, main)
 		settings.Engine = e
