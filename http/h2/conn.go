@@ -34,6 +34,7 @@ type conn struct {
 	fresh      int // streams since the last wait
 	refused    int
 	idles      int
+	late       uint32 // the last stream whose header took too long
 	// ended are the last streams that the client has ended.
 	ended   [16]uint32
 	endedAt int
@@ -75,9 +76,10 @@ func (h *conn) conf() *srvConf { return srvSlot.Of(h.c.Server.Scope()) }
 func (h *conn) start() {
 	h.c.Action = "processing HTTP/2 connection"
 	b := h.out.room()
-	b = appendHead(b, 12, frameSettings, 0, 0)
+	b = appendHead(b, 18, frameSettings, 0, 0)
 	b = appendSetting(b, settingMaxStreams, uint32(h.conf().streams.V))
 	b = appendSetting(b, settingInitialWindow, uint32(h.conf().prereadSize.V))
+	b = appendSetting(b, settingMaxFrameSize, maxReceived)
 	b = appendNumber(b, frameWindow, 0, maxWindow-defaultWindow)
 	h.out.put(b)
 	h.serve()
@@ -102,7 +104,7 @@ func (h *conn) serve() {
 		case h.failed:
 		case err != event.ErrAgain:
 			h.lost(err)
-		case h.processing == 0:
+		case h.processing == 0 && !h.inHeader():
 			if h.sleep() {
 				return
 			}
@@ -120,7 +122,7 @@ func (h *conn) serve() {
 func (h *conn) wait() {
 	h.out.later()
 	limit := time.Duration(0)
-	if h.block != nil {
+	if h.inHeader() {
 		limit = h.c.Server.ClientHeaderTimeout.V
 	}
 	_, err := h.c.Loop().WaitAny(limit, []event.Interest{{Conn: h.c.Conn, Read: true}})
@@ -128,10 +130,46 @@ func (h *conn) wait() {
 	case err == nil:
 	case errors.Is(err, event.ErrTimeout):
 		h.c.Log.Log(log.Info, unix.ETIMEDOUT, "client timed out")
-		h.fail(protocolError)
+		if !h.giveUpHeader() {
+			h.fail(protocolError)
+		}
 	default:
 		h.failed = true
 	}
+}
+
+// inHeader reports whether a header block has begun to arrive that was not
+// given up.
+func (h *conn) inHeader() bool { return h.arriving() > h.late }
+
+// arriving is the stream whose header has come only in part, 0 if there is
+// none.
+func (h *conn) arriving() uint32 {
+	if h.block != nil {
+		return h.block.id
+	}
+	if len(h.rest) >= headSize {
+		if f, _ := parseHead(h.rest); f.kind == frameHeaders {
+			return f.id
+		}
+	}
+	return 0
+}
+
+// giveUpHeader resets the stream whose header takes too long; the header is
+// still to be received. It does so once.
+func (h *conn) giveUpHeader() bool {
+	id := h.arriving()
+	if b := h.block; b != nil && b.stream != nil {
+		b.stream.drop()
+		b.stream = nil
+	}
+	if id == 0 || id <= h.late {
+		return false
+	}
+	h.late = id
+	h.out.put(appendNumber(h.out.room(), frameRST, id, uint32(protocolError)))
+	return true
 }
 
 // sleep hands the connection back to the loop until the client speaks; false
@@ -143,7 +181,7 @@ func (h *conn) sleep() bool {
 	}
 	lc := http.CoreOf(h.c.Server)
 	limit := lc.Keepalive.V.Timeout
-	if len(h.rest) > 0 || !h.ready || h.block != nil {
+	if !h.ready {
 		limit = h.c.Server.ClientHeaderTimeout.V
 	} else if h.idles++; int64(h.idles) > 10*lc.KeepaliveRequests.V {
 		h.c.Log.Log(log.Info, nil, "http2 flood detected")
@@ -299,7 +337,11 @@ func (h *conn) frames(b []byte) (used int) {
 	}
 	for len(b)-used >= headSize && !h.failed {
 		f, length := parseHead(b[used:])
-		if length > maxFrame {
+		if f.kind == framePush || length > maxReceived && f.kind > framePush {
+			h.frame(&f)
+			return used
+		}
+		if length > maxReceived {
 			h.c.Log.Log(log.Info, nil, "client sent too large frame: %d", length)
 			h.fail(frameSizeError)
 			return used

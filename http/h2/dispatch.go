@@ -29,7 +29,7 @@ func (h *conn) frame(f *frame) bool {
 		return h.rst(f)
 	case frameSettings:
 		return h.settings(f)
-	case framePush:
+	case framePush: // recognized before its payload has come
 		return h.refuse(protocolError, "client sent PUSH_PROMISE frame")
 	case framePing:
 		return h.ping(f)
@@ -101,12 +101,7 @@ func (h *conn) priority(f *frame) bool {
 	case f.id == 0:
 		return h.refuse(protocolError, "client sent PRIORITY frame with incorrect identifier")
 	case dependency(f.payload) == f.id:
-		h.c.Log.Log(log.Info, nil, "client sent PRIORITY frame for stream %d with incorrect dependency", f.id)
-		if s := h.streams[f.id]; s != nil {
-			s.terminate(protocolError)
-		} else {
-			h.out.reply(appendNumber(h.out.room(), frameRST, f.id, uint32(protocolError)))
-		}
+		return h.refuse(protocolError, "client sent PRIORITY frame for stream %d with incorrect dependency", f.id)
 	}
 	return true
 }
@@ -123,6 +118,7 @@ func (h *conn) rst(f *frame) bool {
 	case f.id > h.lastID:
 		return h.refuse(protocolError, "client sent RST_STREAM frame for idle stream %d", f.id)
 	}
+	h.closed(f.id)
 	s := h.streams[f.id]
 	if s == nil {
 		return true
@@ -136,7 +132,6 @@ func (h *conn) rst(f *frame) bool {
 		s.c.Log.Log(log.Info, nil, "client terminated stream %d with status %d", f.id, status)
 	}
 	s.inClosed, s.outClosed = true, true
-	h.closed(f.id)
 	s.abort()
 	return true
 }
@@ -231,8 +226,9 @@ func (h *conn) windowUpdate(f *frame) bool {
 		h.c.Log.Log(log.Info, nil, "client sent WINDOW_UPDATE frame with incorrect window increment 0")
 		if s != nil {
 			s.terminate(protocolError)
+			return true
 		}
-		return true
+		return h.out.reply(appendNumber(h.out.room(), frameRST, f.id, uint32(protocolError)))
 	case f.id == 0:
 		if n > maxWindow-h.window {
 			return h.refuse(flowControlError, "client violated connection flow control: received WINDOW_UPDATE frame with window increment %d not allowed for window %d", n, h.window)

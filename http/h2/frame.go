@@ -58,9 +58,11 @@ const (
 
 const (
 	headSize = 9
-	// maxFrame is the largest payload that is accepted and, until the client
-	// says otherwise, sent.
-	maxFrame = 16384
+	// maxFrame is the largest payload that is sent until the client says
+	// otherwise, and maxReceived the largest that is accepted: a frame has to fit
+	// into a read buffer.
+	maxFrame    = 16384
+	maxReceived = readSize - 4096
 )
 
 // frame is a frame that was read; its payload is in the read buffer.

@@ -52,11 +52,10 @@ func (h *conn) headers(f *frame) bool {
 	switch {
 	case f.id%2 == 1 && f.id <= h.lastID && h.trailers(b):
 	case f.id%2 == 0 || f.id <= h.lastID:
-		why := protocolError
 		if f.id%2 == 1 && h.closedByClient(f.id) {
-			why = streamClosed
+			h.out.put(appendNumber(h.out.room(), frameRST, f.id, uint32(streamClosed)))
 		}
-		return h.refuse(why, "client sent HEADERS frame with incorrect identifier %d, the last was %d", f.id, h.lastID)
+		return h.refuse(protocolError, "client sent HEADERS frame with incorrect identifier %d, the last was %d", f.id, h.lastID)
 	case depends == f.id:
 		return h.refuse(protocolError, "client sent HEADERS frame for stream %d with incorrect dependency", f.id)
 	default:
@@ -81,8 +80,8 @@ func (h *conn) trailers(b *headerBlock) bool {
 // openStream makes a stream for a header block, or refuses it.
 func (h *conn) openStream(b *headerBlock) bool {
 	h.lastID = b.id
-	if h.closing {
-		return true // it was told that nothing more would be answered
+	if h.closing || b.id == h.late {
+		return true // it was told that this would not be answered
 	}
 	limit := int(min(h.conf().streams.V, math.MaxInt32))
 	h.fresh++
@@ -125,20 +124,16 @@ func (h *conn) continuation(f *frame) bool {
 	return h.fragment(f)
 }
 
-// errTooLarge stops the decoder.
-var errTooLarge = errors.New("too large")
-
 // fragment decodes a piece of a header block.
 func (h *conn) fragment(f *frame) bool {
 	b := h.block
 	b.length += int64(len(f.payload))
-	h.decoder.SetMaxStringLength(int(min(h.c.Server.LargeClientHeaderBuffer.V.Size*int64(h.c.Server.LargeClientHeaderBuffer.V.N), math.MaxInt32)))
+	h.decoder.SetMaxStringLength(int(min(h.c.Server.LargeClientHeaderBuffer.V.Size, math.MaxInt32)))
 	h.decoder.SetEmitFunc(b.take)
 	_, err := h.decoder.Write(f.payload)
-	if err == nil && f.has(flagEndHeaders) {
-		err = h.decoder.Close()
-	}
 	switch {
+	case err == nil && f.has(flagEndHeaders) && h.decoder.Close() != nil:
+		return h.refuse(frameSizeError, "client sent header block with incorrect length")
 	case errors.Is(err, hpack.ErrStringLength) || b.limit < 0:
 		return h.refuse(enhanceYourCalm, "client sent too large header")
 	case err != nil:

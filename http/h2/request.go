@@ -18,13 +18,14 @@ type builder struct {
 	method, path, scheme, authority string
 	hasAuthority                    bool
 	line                            bool // the request line is complete
+	noBody                          bool // the header ends the request
 	cookies                         []string
 	lines                           int64
 }
 
 // build fills the request in; OK, or the status to refuse it with.
 func (s *stream) build(b *headerBlock) http.Verdict {
-	p := builder{s: s, r: s.r}
+	p := builder{s: s, r: s.r, noBody: b.endStream}
 	p.r.EnterDefaultServer()
 	p.r.Version = http.Version20
 	p.r.HTTPProtocol = "HTTP/2.0"
@@ -42,7 +43,10 @@ func (p *builder) refuse(v http.Verdict, format string, args ...any) http.Verdic
 	return v
 }
 
+// bad refuses a malformed request: the response is followed by a reset (RFC
+// 9113, 8.1.1).
 func (p *builder) bad(format string, args ...any) http.Verdict {
+	p.s.malformed = true
 	return p.refuse(http.StatusBadRequest, format, args...)
 }
 
@@ -286,12 +290,12 @@ func (p *builder) body() http.Verdict {
 		switch {
 		case !ok:
 			return p.bad(`client sent invalid "Content-Length" header`)
-		case n > 0 && p.s.inClosed:
+		case n > 0 && p.noBody:
 			p.s.skip = true
 			return p.bad("client prematurely closed stream")
 		}
 		r.In.ContentLength = n
-	} else if !p.s.inClosed {
+	} else if !p.noBody {
 		r.In.Chunked = true
 	}
 	switch r.Method {

@@ -3,6 +3,7 @@ package h2
 import (
 	"errors"
 	"io"
+	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -141,25 +142,20 @@ func (s *stream) SendBody(r *http.Request, bufs []http.Buf) error {
 	if r.HeaderOnly || s.outClosed {
 		return nil
 	}
-	last := false
-	rest := int64(0)
+	last, rest := false, int64(0)
 	for i := range bufs {
 		last = last || bufs[i].Last
 		rest += bufs[i].Len()
 	}
 	trailers := last && len(r.Out.Trailers) > 0
-	for i := range bufs {
-		b := &bufs[i]
-		for off := int64(0); off < b.Len(); {
-			n, err := s.allowance(r, b.Len()-off)
-			if err != nil {
-				return err
-			}
-			rest -= n
-			if err := s.sendData(r, b, off, n, last && rest == 0 && !trailers); err != nil {
-				return err
-			}
-			off += n
+	for from := (source{bufs: bufs}); rest > 0; {
+		n, err := s.allowance(r, rest)
+		if err != nil {
+			return err
+		}
+		rest -= n
+		if err := s.sendData(r, &from, n, last && rest == 0 && !trailers); err != nil {
+			return err
 		}
 	}
 	switch {
@@ -171,6 +167,23 @@ func (s *stream) SendBody(r *http.Request, bufs []http.Buf) error {
 		s.outClosed = true
 	}
 	return nil
+}
+
+// source takes pieces of a body one after the other.
+type source struct {
+	bufs []http.Buf
+	off  int64 // in the first
+}
+
+// next returns what there is of at most n bytes in one piece.
+func (f *source) next(n int64) (b *http.Buf, off, size int64) {
+	for f.off == f.bufs[0].Len() {
+		f.bufs, f.off = f.bufs[1:], 0
+	}
+	b, off = &f.bufs[0], f.off
+	size = min(n, b.Len()-off)
+	f.off += size
+	return b, off, size
 }
 
 func trailerBlock(r *http.Request) (b []byte) {
@@ -198,7 +211,7 @@ func (s *stream) allowance(r *http.Request, n int64) (int64, error) {
 		case len(h.out.buf) >= highWater:
 			queue = &h.out.waiting
 		default:
-			return s.paced(r, room)
+			return room, nil
 		}
 		h.out.later()
 		switch queue.park(s.c.Loop(), r.Core.SendTimeout.V) {
@@ -212,13 +225,8 @@ func (s *stream) allowance(r *http.Request, n int64) (int64, error) {
 	}
 }
 
-// paced applies limit_rate.
-func (s *stream) paced(r *http.Request, n int64) (int64, error) {
-	return n, nil
-}
-
-// sendData appends a DATA frame with n bytes of b from off.
-func (s *stream) sendData(r *http.Request, b *http.Buf, off, n int64, fin bool) error {
+// sendData appends a DATA frame with n bytes.
+func (s *stream) sendData(r *http.Request, from *source, n int64, fin bool) error {
 	o, flags := &s.h.out, uint8(0)
 	if fin {
 		flags = flagEndStream
@@ -226,15 +234,19 @@ func (s *stream) sendData(r *http.Request, b *http.Buf, off, n int64, fin bool) 
 	out := o.room()
 	start := len(out)
 	out = appendHead(out, int(n), frameData, flags, s.id)
-	if b.InFile {
+	for left := n; left > 0; {
+		b, off, size := from.next(left)
+		left -= size
+		if !b.InFile {
+			out = append(out, b.B[off:off+size]...)
+			continue
+		}
 		at := len(out)
-		out = append(out, make([]byte, n)...)
+		out = slices.Grow(out, int(size))[:at+int(size)]
 		if err := s.pread(b.File, out[at:], b.Off+off); err != nil {
 			o.buf = out[:start]
 			return err
 		}
-	} else {
-		out = append(out, b.B[off:off+n]...)
 	}
 	o.put(out)
 	s.h.window -= n

@@ -20,6 +20,7 @@ type stream struct {
 	outClosed bool // nothing more is to be sent
 	rstSent   bool
 	aborted   bool
+	malformed bool // not a request
 	skip      bool // what comes of the body is of no interest
 
 	recvWindow int64
@@ -29,6 +30,7 @@ type stream struct {
 	body    []byte // received and not read
 	read    int    // of body
 	grant   int64  // bytes read that the client may replace
+	wide    bool   // more may be on its way than at first
 	arrived waitList
 
 	watcher   *event.Fiber
@@ -81,6 +83,8 @@ func (s *stream) finish() {
 		s.reset(protocolError)
 	case !s.outClosed:
 		s.reset(internalError)
+	case s.malformed:
+		s.reset(protocolError)
 	case !s.inClosed:
 		s.reset(noError)
 	}
@@ -179,18 +183,18 @@ func (s *stream) give(n int64) {
 	s.grant = 0
 }
 
-// widen lets more of the body be on its way once it is read.
+// widen lets more of the body be on its way, when it is read for the first
+// time.
 func (s *stream) widen() {
-	if s.inClosed || s.recvWindow >= maxBodyWindow || s.read > 0 || s.grant < 0 {
+	if s.wide || s.inClosed {
 		return
 	}
-	if want := maxBodyWindow - s.recvWindow - int64(len(s.body)); want > 0 && s.h.conf().prereadSize.V < maxBodyWindow && !s.widened() {
-		s.recvWindow += want
-		s.h.out.put(appendNumber(s.h.out.room(), frameWindow, s.id, uint32(want)))
+	s.wide = true
+	if more := maxBodyWindow - s.recvWindow - int64(len(s.body)); more > 0 {
+		s.recvWindow += more
+		s.h.out.put(appendNumber(s.h.out.room(), frameWindow, s.id, uint32(more)))
 	}
 }
-
-func (s *stream) widened() bool { return s.r.In.BodyRead > 0 }
 
 // ReadBody implements http.Stream.
 func (s *stream) ReadBody(r *http.Request, p []byte) (int, http.Verdict) {
@@ -237,6 +241,7 @@ func (s *stream) PollBody(r *http.Request, p []byte) (int, http.Verdict) {
 	case r.In.ContentLength > r.In.BodyRead:
 		r.Logf(log.Info, nil, "client prematurely closed stream: only %d out of %d bytes of request body received",
 			r.In.BodyRead, r.In.ContentLength)
+		s.malformed = true
 		return 0, http.StatusBadRequest
 	}
 	return 0, http.OK
@@ -248,7 +253,7 @@ func (s *stream) measure(r *http.Request) http.Verdict {
 	switch {
 	case r.In.ContentLength >= 0 && r.In.BodyRead > r.In.ContentLength:
 		r.Logf(log.Info, nil, "client intended to send body data larger than declared")
-		s.skip = true
+		s.skip, s.malformed = true, true
 		return http.StatusBadRequest
 	case r.In.ContentLength < 0 && limit != 0 && r.In.BodyRead > limit:
 		r.Logf(log.Error, nil, "client intended to send too large chunked body: %d bytes", r.In.BodyRead)
