@@ -122,7 +122,7 @@ func (m *Main) addCache(cf *conf.Conf, prefix string) error {
 }
 
 // mergeCache completes what a block says of its cache.
-func (c *Conf) mergeCache(cf *conf.Conf, module string) error {
+func (c *Conf) mergeCache(cf *conf.Conf, t *Traits) error {
 	switch c.kept {
 	case keptStored:
 		c.Cache.use.V = cacheUse{}
@@ -131,7 +131,10 @@ func (c *Conf) mergeCache(cf *conf.Conf, module string) error {
 	}
 	a := &c.Cache
 	if z := a.use.V.zone; z != nil && cache.Of(z) == nil {
-		return cf.Errorf(`"%s_cache" zone "%s" is unknown`, module, z.Name)
+		return cf.Errorf(`"%s_cache" zone "%s" is unknown`, t.Module, z.Name)
+	}
+	if a.On() && a.Key.V == nil && !t.DefaultKey {
+		cf.Warnf(`no "%s_cache_key" for "%[1]s_cache"`, t.Module)
 	}
 	if a.UseStale.V&FailOff != 0 {
 		a.UseStale.V = FailOff

@@ -75,9 +75,14 @@ type Traits struct {
 	EarlyHints bool
 	// Intercept404: a 404 response becomes the location's own.
 	Intercept404 bool
+	// DefaultKey: responses have a key in the cache where PREFIX_cache_key
+	// gives none (see Keyer).
+	DefaultKey bool
 	// PreserveOutput: the rest of the request is sent even after the response
 	// has begun.
 	PreserveOutput bool
+	// IgnoreInput: there is no response header to wait for.
+	IgnoreInput bool
 }
 
 // Reasons to ask the next peer, the values of PREFIX_next_upstream and
@@ -153,7 +158,7 @@ func (c *Conf) Merge(cf *conf.Conf, outer *Conf, t *Traits) error {
 		c.NextUpstream.V = FailOff
 	}
 	c.mergeHide(outer, t)
-	if err := c.mergeCache(cf, t.Module); err != nil {
+	if err := c.mergeCache(cf, t); err != nil {
 		return err
 	}
 	if t.TempPath == "" {

@@ -21,6 +21,8 @@ type Param struct {
 type ParamSet struct {
 	list []Param
 	drop map[string]struct{} // names of fields in lower case with underscores
+	// cached is the set for responses that may be kept, nil without a cache.
+	cached *ParamSet
 }
 
 // Param is the row "PREFIX_param".
@@ -47,6 +49,17 @@ type Default struct{ Name, Value string }
 
 // DefaultParams are those of all requests.
 var DefaultParams = []Default{{"HTTP_HOST", "$host$is_request_port$request_port"}}
+
+// CacheParams take the place of DefaultParams where the response may be kept: it
+// is to be the whole one, whatever the client knows of it already.
+var CacheParams = append(DefaultParams[:len(DefaultParams):len(DefaultParams)], []Default{
+	{"HTTP_IF_MODIFIED_SINCE", "$upstream_cache_last_modified"},
+	{"HTTP_IF_UNMODIFIED_SINCE", ""},
+	{"HTTP_IF_NONE_MATCH", "$upstream_cache_etag"},
+	{"HTTP_IF_MATCH", ""},
+	{"HTTP_RANGE", ""},
+	{"HTTP_IF_RANGE", ""},
+}...)
 
 // NewParamSet makes the set of a block.
 func NewParamSet(cf *conf.Conf, list []Param, defaults []Default) (*ParamSet, error) {
@@ -82,17 +95,36 @@ func NewParamSet(cf *conf.Conf, list []Param, defaults []Default) (*ParamSet, er
 }
 
 // MergeParams makes a block's set, or shares that of the block outside if the
-// block has no parameters of its own.
-func MergeParams(cf *conf.Conf, list, outer *conf.Opt[[]Param], outerSet **ParamSet, defaults []Default) (*ParamSet, error) {
+// block has no parameters of its own. With a cache there is a second set.
+func MergeParams(cf *conf.Conf, c *Conf, list, outer *conf.Opt[[]Param], outerSet **ParamSet) (*ParamSet, error) {
 	shared := len(list.V) == 0 && len(outer.V) == 0 || len(list.V) > 0 && len(list.V) == len(outer.V) && &list.V[0] == &outer.V[0]
-	if shared && *outerSet != nil {
-		return *outerSet, nil
+	var s *ParamSet
+	var err error
+	if shared {
+		s = *outerSet
 	}
-	s, err := NewParamSet(cf, list.V, defaults)
-	if err == nil && shared {
+	if s == nil {
+		if s, err = NewParamSet(cf, list.V, DefaultParams); err != nil {
+			return nil, err
+		}
+	}
+	if c.Cache.On() && s.cached == nil {
+		if s.cached, err = NewParamSet(cf, list.V, CacheParams); err != nil {
+			return nil, err
+		}
+	}
+	if shared {
 		*outerSet = s
 	}
-	return s, err
+	return s, nil
+}
+
+// For is the set for an exchange.
+func (s *ParamSet) For(e *Exchange) *ParamSet {
+	if e.Cacheable {
+		return s.cached
+	}
+	return s
 }
 
 // Append appends all parameters of a request with add, which gets a name and

@@ -51,7 +51,7 @@ func (x *exchange) Request(e *upstream.Exchange) http.Verdict {
 	at := len(b)
 	b = appendHeader(b, typeParams, 0, 0)
 	start := len(b)
-	b = c.set.Append(b, e.R, c.PassRequestHeaders.V, func(b []byte, name, value string) []byte {
+	b = c.set.For(e).Append(b, e.R, c.PassRequestHeaders.V, func(b []byte, name, value string) []byte {
 		b = appendLength(appendLength(b, len(name)), len(value))
 		return append(append(b, name...), value...)
 	})

@@ -65,7 +65,8 @@ func directives() []conf.Directive {
 	list = append(list, rows.Common()...)
 	list = append(list, rows.Sockets()...)
 	list = append(list, rows.Headers()...)
-	return append(list, rows.Bodies()...)
+	list = append(list, rows.Bodies()...)
+	return append(list, rows.Cache()...)
 }
 
 // splitDirective is "fastcgi_split_path_info regex".
@@ -86,7 +87,7 @@ func merge(cf *conf.Conf, outer, c *locConf) (err error) {
 		return err
 	}
 	c.InheritPass(cf, &outer.Conf, c.handle)
-	c.set, err = upstream.MergeParams(cf, &c.params, &outer.params, &outer.set, upstream.DefaultParams)
+	c.set, err = upstream.MergeParams(cf, &c.Conf, &c.params, &outer.params, &outer.set)
 	return err
 }
 

@@ -51,7 +51,7 @@ var rows = upstream.Rows[locConf]{
 }
 
 var traits = &upstream.Traits{
-	Module: "proxy", TempPath: build.ProxyTemp, ChangeBuffering: true, EarlyHints: true,
+	Module: "proxy", TempPath: build.ProxyTemp, ChangeBuffering: true, EarlyHints: true, DefaultKey: true,
 	HideHeaders: []string{
 		"Date", "Server", "X-Pad", "X-Accel-Expires", "X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset",
 	},

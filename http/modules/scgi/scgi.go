@@ -41,7 +41,8 @@ func directives() []conf.Directive {
 	list = append(list, rows.Common()...)
 	list = append(list, rows.Sockets()...)
 	list = append(list, rows.Headers()...)
-	return append(list, rows.Bodies()...)
+	list = append(list, rows.Bodies()...)
+	return append(list, rows.Cache()...)
 }
 
 func merge(cf *conf.Conf, outer, c *locConf) (err error) {
@@ -49,7 +50,7 @@ func merge(cf *conf.Conf, outer, c *locConf) (err error) {
 		return err
 	}
 	c.InheritPass(cf, &outer.Conf, c.handle)
-	c.set, err = upstream.MergeParams(cf, &c.params, &outer.params, &outer.set, upstream.DefaultParams)
+	c.set, err = upstream.MergeParams(cf, &c.Conf, &c.params, &outer.params, &outer.set)
 	return err
 }
 
@@ -82,7 +83,7 @@ func (x *exchange) Request(e *upstream.Exchange) http.Verdict {
 	p := append(tmp[:0], "CONTENT_LENGTH\x00"...)
 	p = strconv.AppendInt(p, max(e.BodyLength(), 0), 10)
 	p = append(p, 0)
-	p = x.conf.set.Append(p, e.R, x.conf.PassRequestHeaders.V, func(b []byte, name, value string) []byte {
+	p = x.conf.set.For(e).Append(p, e.R, x.conf.PassRequestHeaders.V, func(b []byte, name, value string) []byte {
 		return append(append(append(append(b, name...), 0), value...), 0)
 	})
 	b := strconv.AppendInt(e.Buffer(), int64(len(p)), 10)

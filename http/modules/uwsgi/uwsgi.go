@@ -57,6 +57,7 @@ func directives() []conf.Directive {
 	list = append(list, rows.Sockets()...)
 	list = append(list, rows.Headers()...)
 	list = append(list, rows.Bodies()...)
+	list = append(list, rows.Cache()...)
 	return append(list, rows.SSL()...)
 }
 
@@ -91,7 +92,7 @@ func merge(cf *conf.Conf, outer, c *locConf) (err error) {
 	if err := c.MergeSSL(cf, &outer.Conf, "uwsgi"); err != nil {
 		return err
 	}
-	c.set, err = upstream.MergeParams(cf, &c.params, &outer.params, &outer.set, upstream.DefaultParams)
+	c.set, err = upstream.MergeParams(cf, &c.Conf, &c.params, &outer.params, &outer.set)
 	return err
 }
 
@@ -136,7 +137,7 @@ func (c *locConf) handle(r *http.Request) http.Verdict {
 func (x *exchange) Request(e *upstream.Exchange) http.Verdict {
 	c := x.conf
 	b := append(e.Buffer(), byte(c.modifier1.V), 0, 0, byte(c.modifier2.V))
-	b = c.set.Append(b, e.R, c.PassRequestHeaders.V, func(b []byte, name, value string) []byte {
+	b = c.set.For(e).Append(b, e.R, c.PassRequestHeaders.V, func(b []byte, name, value string) []byte {
 		b = append(binary.LittleEndian.AppendUint16(b, uint16(len(name))), name...)
 		return append(binary.LittleEndian.AppendUint16(b, uint16(len(value))), value...)
 	})
