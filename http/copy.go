@@ -46,6 +46,7 @@ func (r *Request) filterFile(m *Module, b *Buf, next Next) error {
 			return err
 		}
 		off += int64(len(p))
+		r.Loop().Spend(len(p))
 		c.out[0] = Buf{B: p}
 		if off >= b.End {
 			c.out[0].Flush, c.out[0].Last, c.out[0].LastInChain, c.out[0].Sync = b.Flush, b.Last, b.LastInChain, b.Sync

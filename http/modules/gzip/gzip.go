@@ -110,6 +110,9 @@ func headerFilter(r *http.Request) http.Verdict {
 	return http.OK
 }
 
+// workPerByte is how much more work it is to compress a byte than to send it.
+const workPerByte = 8
+
 // bodyFilter compresses pieces of the body.
 func bodyFilter(r *http.Request, in []http.Buf, next http.Next) error {
 	s := key.Of(r)
@@ -122,6 +125,7 @@ func bodyFilter(r *http.Request, in []http.Buf, next http.Next) error {
 			s.finish()
 			return err
 		}
+		r.Loop().Spend(workPerByte * len(in[i].B))
 	}
 	if s.conf.noBuffer.V && s.zw != nil {
 		return s.send(http.Buf{})
