@@ -57,6 +57,7 @@ import (
 	"moongate/http/modules/stubstatus"
 	"moongate/http/modules/sub"
 	"moongate/http/modules/tryfiles"
+	"moongate/http/modules/tunnel"
 	"moongate/http/modules/userid"
 	"moongate/http/modules/uwsgi"
 	"moongate/http/upstream"
@@ -132,6 +133,7 @@ var httpOptions = &http.Options{
 		uwsgi.Module,
 		scgi.Module,
 		memcached.Module,
+		tunnel.Module,
 		setmisc.NDK,
 		echo.Module,
 		setmisc.Module,

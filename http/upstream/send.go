@@ -75,6 +75,10 @@ func (e *Exchange) send() (fail int, v http.Verdict) {
 	s.fail, s.v, s.err, s.skip = 0, http.OK, nil, 0
 	e.sent = true
 	e.link.sent = 0
+	if e.body == BodyNone && len(e.req) == 0 {
+		e.bodySent = true
+		return 0, http.OK
+	}
 	_, framed := e.Protocol.(Framer)
 	inMemory := e.body != BodyStreamed && (e.R.Body == nil || e.R.Body.File == nil)
 	if e.body == BodyNone || inMemory && !framed {

@@ -8,12 +8,42 @@ import (
 
 	"moongate/core/event"
 	"moongate/core/log"
+	"moongate/core/tls"
 	"moongate/http"
 )
 
-// end is one side of a tunnel: bytes from it wait to be sent to the other.
+// side is a connection of a tunnel, over TLS if tls is not nil.
+type side struct {
+	*event.Conn
+	tls *tls.Conn
+}
+
+// tryRead reads what has arrived.
+func (s *side) tryRead(p []byte) (int, error) {
+	switch {
+	case s.tls != nil:
+		return s.tls.Read(p)
+	case !s.Readable():
+		return 0, event.ErrAgain
+	}
+	return s.TryRead(p)
+}
+
+// tryWrite writes what can be written at once.
+func (s *side) tryWrite(p []byte) (int, error) {
+	if s.tls != nil {
+		return s.tls.TryWrite(p)
+	}
+	return s.TryWrite(p)
+}
+
+// pending reports whether TLS has bytes that are still to be sent.
+func (s *side) pending() bool { return s.tls != nil && s.tls.Pending() }
+
+// end is one direction of a tunnel: bytes from one side wait to be sent to the
+// other.
 type end struct {
-	from, to *event.Conn
+	from, to *side
 	// buf holds mem[rd:wr] of what came; memory is held only while bytes wait.
 	buf    []byte
 	rd, wr int
@@ -32,7 +62,8 @@ func (e *Exchange) tunnel() http.Verdict {
 	e.unwatch()
 	r.KeepAlive = false
 	r.Conn.Action = "proxying upgraded connection"
-	client, peer := r.Conn.Conn, e.link.Conn
+	client, peer := &side{Conn: r.Conn.Conn}, &side{Conn: e.link.Conn, tls: e.link.tls}
+	client.tls, _ = r.Conn.IO.(*tls.Conn)
 	if r.Core.TCPNodelay.V {
 		_ = client.SetNoDelay(true) // without it the tunnel is merely slower
 		_ = peer.SetNoDelay(true)
@@ -54,7 +85,10 @@ func (e *Exchange) tunnel() http.Verdict {
 // take makes bytes that came before the tunnel the first to be passed on.
 func (d *end) take(b []byte) { d.buf, d.wr = append([]byte(nil), b...), len(b) }
 
-func (d *end) empty() bool { return d.rd == d.wr }
+func (d *end) empty() bool { return d.rd == d.wr && !d.to.pending() }
+
+// room reports whether more can be taken.
+func (d *end) room() bool { return !d.eof && (d.buf == nil || d.wr < len(d.buf)) }
 
 func (d *end) release(bufs *bufPool) {
 	if d.buf != nil {
@@ -86,7 +120,7 @@ func (e *Exchange) move(d *end, down bool) error {
 	for {
 		progress := false
 		if !d.empty() {
-			n, err := d.to.TryWrite(d.buf[d.rd:d.wr])
+			n, err := d.to.tryWrite(d.buf[d.rd:d.wr])
 			d.rd += n
 			progress = n > 0
 			if down {
@@ -98,14 +132,14 @@ func (e *Exchange) move(d *end, down bool) error {
 				return err
 			}
 		}
-		if d.empty() {
+		if d.rd == d.wr {
 			d.rd, d.wr = 0, 0
 		}
-		if !d.eof && d.from.Readable() && (d.buf == nil || d.wr < len(d.buf)) {
+		if d.room() {
 			if d.buf == nil {
 				d.buf = bufs.get(e.Conf.BufferSize.V)
 			}
-			n, err := d.from.TryRead(d.buf[d.wr:])
+			n, err := d.from.tryRead(d.buf[d.wr:])
 			d.wr += n
 			progress = progress || n > 0
 			if down {
@@ -130,8 +164,8 @@ func (e *Exchange) move(d *end, down bool) error {
 // awaitEnds waits until something can be moved.
 func (e *Exchange) awaitEnds(up, down *end) http.Verdict {
 	in := [2]event.Interest{
-		{Conn: up.from, Read: !up.eof && (up.buf == nil || up.wr < len(up.buf)), Write: !down.empty()},
-		{Conn: down.from, Read: !down.eof && (down.buf == nil || down.wr < len(down.buf)), Write: !up.empty()},
+		{Conn: up.from.Conn, Read: up.room(), Write: !down.empty()},
+		{Conn: down.from.Conn, Read: down.room(), Write: !up.empty()},
 	}
 	timeout := e.Conf.ReadTimeout.V
 	blocked := !up.empty() || !down.empty()
