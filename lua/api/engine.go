@@ -7,6 +7,7 @@ import (
 	"moongate/core/log"
 	"moongate/core/process"
 	"moongate/http"
+	"moongate/lua/lib"
 	"moongate/lua/vm"
 )
 
@@ -68,6 +69,7 @@ func (e *Engine) newVM(cache bool) *vm.VM {
 	openThreads(v)
 	e.guardGlobals(v)
 	v.Preload("ngx.semaphore", openSemaphore, true)
+	lib.Open(v)
 	e.open(v)
 	return v
 }

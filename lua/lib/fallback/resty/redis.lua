@@ -1,0 +1,378 @@
+-- resty.redis: a client of Redis over cosockets (RESP 2).
+local tcp = ngx.socket.tcp
+local null = ngx.null
+local type = type
+local pairs = pairs
+local tonumber = tonumber
+local tostring = tostring
+local select = select
+local setmetatable = setmetatable
+local rawget = rawget
+local sub = string.sub
+local byte = string.byte
+local new_tab = require "table.new"
+
+local _M = { _VERSION = "0.33" }
+
+local common = {
+    "get", "set", "mget", "mset", "del", "incr", "decr", "llen", "lindex", "lpop", "lpush", "lrange", "linsert",
+    "hexists", "hget", "hset", "hmget", "hdel", "smembers", "sismember", "sadd", "srem", "sdiff", "sinter", "sunion",
+    "zrange", "zrangebyscore", "zrank", "zadd", "zrem", "zincrby", "auth", "eval", "expire", "script", "sort",
+}
+
+local pubsub = { subscribe = true, psubscribe = true, unsubscribe = true, punsubscribe = true }
+
+local function closed()
+    return nil, "not initialized"
+end
+
+local function read_reply(self, sock)
+    local line, err = sock:receive()
+    if not line then
+        if err == "timeout" and not self._subscribed then
+            sock:close()
+        end
+        return nil, err
+    end
+    local kind = byte(line)
+    if kind == 36 then -- $
+        local size = tonumber(sub(line, 2))
+        if size < 0 then
+            return null
+        end
+        local data
+        data, err = sock:receive(size)
+        if not data then
+            if err == "timeout" then
+                sock:close()
+            end
+            return nil, err
+        end
+        local crlf
+        crlf, err = sock:receive(2)
+        if not crlf then
+            return nil, err
+        end
+        return data
+    elseif kind == 43 then -- +
+        return sub(line, 2)
+    elseif kind == 42 then -- *
+        local n = tonumber(sub(line, 2))
+        if n < 0 then
+            return null
+        end
+        local values = new_tab(n, 0)
+        for i = 1, n do
+            local value
+            value, err = read_reply(self, sock)
+            if value then
+                values[i] = value
+            elseif value == nil then
+                return nil, err
+            else
+                values[i] = { false, err } -- an error among the values
+            end
+        end
+        return values
+    elseif kind == 58 then -- :
+        return tonumber(sub(line, 2))
+    elseif kind == 45 then -- -
+        return false, sub(line, 2)
+    end
+    return nil, "unknown prefix: \"" .. tostring(kind) .. "\""
+end
+
+local function text(value)
+    if type(value) ~= "string" then
+        value = tostring(value)
+    end
+    return value
+end
+
+local function append(req, n, value)
+    value = text(value)
+    req[n] = "$"
+    req[n + 1] = #value
+    req[n + 2] = "\r\n"
+    req[n + 3] = value
+    req[n + 4] = "\r\n"
+    return n + 5
+end
+
+-- The request of a command, a table of pieces as sock:send takes it. A table
+-- as the only argument stands for its elements.
+local function request(command, ...)
+    local nargs = select("#", ...)
+    local first = ...
+    local list = nargs == 1 and type(first) == "table" and first
+    if list then
+        nargs = #list
+    end
+    local req = new_tab(nargs * 5 + 8, 0)
+    req[1] = "*"
+    req[2] = nargs + 1
+    req[3] = "\r\n"
+    local n = append(req, 4, command)
+    for i = 1, nargs do
+        local value
+        if list then
+            value = list[i]
+        else
+            value = select(i, ...)
+        end
+        n = append(req, n, value)
+    end
+    return req
+end
+
+local function subscribed(self, command, reply)
+    if command == "subscribe" or command == "psubscribe" then
+        self._subscribed = true
+    elseif type(reply) == "table" and reply[3] == 0 then
+        self._subscribed = false
+    end
+end
+
+local function execute(self, command, ...)
+    local sock = rawget(self, "_sock")
+    if not sock then
+        return closed()
+    end
+    if rawget(self, "_subscribed") and not pubsub[command] then
+        return nil, "subscribed state"
+    end
+    local prefix = rawget(self, "_module_prefix")
+    if prefix then
+        self._module_prefix = nil
+        command = prefix .. command
+    end
+    local req = request(command, ...)
+    local queued = rawget(self, "_reqs")
+    if queued then
+        queued[#queued + 1] = req
+        return
+    end
+    local bytes, err = sock:send(req)
+    if not bytes then
+        return nil, err
+    end
+    local reply
+    reply, err = read_reply(self, sock)
+    if reply and pubsub[command] then
+        subscribed(self, command, reply)
+        local n = select("#", ...)
+        if n > 1 then
+            local replies = { reply }
+            for i = 2, n do
+                replies[i], err = read_reply(self, sock)
+                if not replies[i] then
+                    return nil, err
+                end
+                subscribed(self, command, replies[i])
+            end
+            return replies
+        end
+    end
+    if reply then
+        return reply
+    end
+    return reply, err
+end
+
+for i = 1, #common do
+    local command = common[i]
+    _M[command] = function(self, ...)
+        return execute(self, command, ...)
+    end
+end
+
+for command in pairs(pubsub) do
+    _M[command] = function(self, ...)
+        return execute(self, command, ...)
+    end
+end
+
+-- Other commands become methods when they are called first.
+local mt = { __index = _M }
+
+setmetatable(_M, { __index = function(self, command)
+    local function method(self, ...)
+        return execute(self, command, ...)
+    end
+    _M[command] = method
+    return method
+end })
+
+function _M.new(_)
+    local sock, err = tcp()
+    if not sock then
+        return nil, err
+    end
+    return setmetatable({ _sock = sock, _subscribed = false }, mt)
+end
+
+function _M.register_module_prefix(name)
+    _M[name] = function(self)
+        self._module_prefix = name .. "."
+        return self
+    end
+end
+
+function _M:set_timeout(timeout)
+    local sock = rawget(self, "_sock")
+    if not sock then
+        error("not initialized", 2)
+    end
+    sock:settimeout(timeout)
+end
+
+function _M:set_timeouts(connect, send, read)
+    local sock = rawget(self, "_sock")
+    if not sock then
+        error("not initialized", 2)
+    end
+    sock:settimeouts(connect, send, read)
+end
+
+function _M:connect(host, port, opts)
+    local sock = rawget(self, "_sock")
+    if not sock then
+        return closed()
+    end
+    self._subscribed = false
+    local unix = sub(host, 1, 5) == "unix:"
+    if unix and type(port) == "table" then
+        opts, port = port, nil
+    end
+    local ok, err
+    if unix then
+        ok, err = sock:connect(host, opts)
+    else
+        ok, err = sock:connect(host, port, opts)
+    end
+    if not ok then
+        return ok, err
+    end
+    if opts and opts.ssl then
+        ok, err = sock:sslhandshake(false, opts.server_name, opts.ssl_verify)
+        if not ok then
+            return ok, "failed to do ssl handshake: " .. err
+        end
+    end
+    return ok, err
+end
+
+function _M:set_keepalive(...)
+    local sock = rawget(self, "_sock")
+    if not sock then
+        return closed()
+    end
+    if rawget(self, "_subscribed") then
+        return nil, "subscribed state"
+    end
+    return sock:setkeepalive(...)
+end
+
+function _M:get_reused_times()
+    local sock = rawget(self, "_sock")
+    if not sock then
+        return closed()
+    end
+    return sock:getreusedtimes()
+end
+
+function _M:close()
+    local sock = rawget(self, "_sock")
+    if not sock then
+        return closed()
+    end
+    return sock:close()
+end
+
+function _M:read_reply()
+    local sock = rawget(self, "_sock")
+    if not sock then
+        return closed()
+    end
+    if not rawget(self, "_subscribed") then
+        return nil, "not subscribed"
+    end
+    local reply, err = read_reply(self, sock)
+    if type(reply) == "table" and (reply[1] == "unsubscribe" or reply[1] == "punsubscribe") and reply[3] == 0 then
+        self._subscribed = false
+    end
+    return reply, err
+end
+
+-- hmset takes a table of names and values, or these in turn.
+function _M:hmset(key, ...)
+    local fields = ...
+    if select("#", ...) ~= 1 or type(fields) ~= "table" then
+        return execute(self, "hmset", key, ...)
+    end
+    local list, n = { key }, 1
+    for name, value in pairs(fields) do
+        list[n + 1], list[n + 2] = name, value
+        n = n + 2
+    end
+    return execute(self, "hmset", list)
+end
+
+function _M:init_pipeline(n)
+    self._reqs = new_tab(n or 4, 0)
+end
+
+function _M:cancel_pipeline()
+    self._reqs = nil
+end
+
+function _M:commit_pipeline()
+    local reqs = rawget(self, "_reqs")
+    if not reqs then
+        return nil, "no pipeline"
+    end
+    self._reqs = nil
+    local sock = rawget(self, "_sock")
+    if not sock then
+        return closed()
+    end
+    local bytes, err = sock:send(reqs)
+    if not bytes then
+        return nil, err
+    end
+    local replies = new_tab(#reqs, 0)
+    for i = 1, #reqs do
+        local reply
+        reply, err = read_reply(self, sock)
+        if reply then
+            replies[i] = reply
+        elseif reply == nil then
+            if err == "timeout" then
+                self:close()
+            end
+            return nil, err
+        else
+            replies[i] = { false, err }
+        end
+    end
+    return replies
+end
+
+function _M:array_to_hash(list)
+    local hash = new_tab(0, #list / 2)
+    for i = 1, #list, 2 do
+        hash[list[i]] = list[i + 1]
+    end
+    return hash
+end
+
+function _M.add_commands(...)
+    for i = 1, select("#", ...) do
+        local command = select(i, ...)
+        _M[command] = function(self, ...)
+            return execute(self, command, ...)
+        end
+    end
+end
+
+return _M

@@ -1,0 +1,129 @@
+// Package lib is the Lua modules that OpenResty bundles. Those whose originals need LuaJIT's FFI or C are written in Go,
+// or in Lua over that (folder override), and win over a copy on lua_package_path: an existing installation has the
+// originals there. Those that are plain Lua (folder fallback) are for who has none.
+package lib
+
+import (
+	"embed"
+	"io/fs"
+	"strings"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"moongate/lua/lib/cjson"
+	"moongate/lua/vm"
+)
+
+//go:embed override fallback
+var sources embed.FS
+
+// natives are the modules written in Go.
+var natives = map[string]lua.LGFunction{
+	"cjson":                  cjson.Open,
+	"cjson.safe":             cjson.OpenSafe,
+	"resty.lrucache":         openLRU,
+	"resty.lrucache.pureffi": openLRU,
+	"resty.md5":              openDigest("md5"),
+	"resty.sha1":             openDigest("sha1"),
+	"resty.sha224":           openDigest("sha224"),
+	"resty.sha256":           openDigest("sha256"),
+	"resty.sha384":           openDigest("sha384"),
+	"resty.sha512":           openDigest("sha512"),
+	"resty.sha":              openEmpty,
+	"resty.string":           openString,
+	"resty.random":           openRandom,
+	"resty.aes":              openAES,
+	"resty.signal":           openSignal,
+	"ngx.base64":             openBase64,
+}
+
+// openEmpty makes a module that only has to be there.
+func openEmpty(l *lua.LState) int {
+	t := l.NewTable()
+	t.RawSetString("_VERSION", lua.LString(restyVersion))
+	l.Push(t)
+	return 1
+}
+
+// restyVersion is what the modules of lua-resty-string say of themselves.
+const restyVersion = "0.16"
+
+// Open offers all modules to require.
+func Open(v *vm.VM) {
+	for name, open := range natives {
+		v.Preload(name, open, true)
+	}
+	for _, part := range coreParts {
+		v.Preload("resty.core."+part, openCore(part), true)
+	}
+	offer(v, "override", true)
+	offer(v, "fallback", false)
+}
+
+// offer offers the modules written in Lua in a folder.
+func offer(v *vm.VM, folder string, override bool) {
+	// The files are part of the program: there is nothing that could fail.
+	_ = fs.WalkDir(sources, folder, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		file := strings.TrimPrefix(path, folder+"/")
+		name := strings.ReplaceAll(strings.TrimSuffix(file, ".lua"), "/", ".")
+		v.Preload(name, func(l *lua.LState) int { return load(v, l, path, file, name) }, override)
+		return nil
+	})
+}
+
+// load runs a module written in Lua.
+func load(v *vm.VM, l *lua.LState, path, file, name string) int {
+	src, err := sources.ReadFile(path)
+	if err != nil {
+		vm.Errorf(l, "%s", err)
+	}
+	proto, err := v.LoadString(string(src), "@"+file)
+	if err != nil {
+		vm.Errorf(l, "error loading module '%s': %s", name, err)
+	}
+	l.Push(l.NewFunctionFromProto(proto))
+	l.Push(lua.LString(name))
+	l.Call(1, 1)
+	return 1
+}
+
+// object makes a table that stands for a Go value, with methods.
+func object(l *lua.LState, value any, methods *lua.LTable) *lua.LTable {
+	mt := l.CreateTable(0, 1)
+	mt.RawSetString("__index", methods)
+	t := l.CreateTable(1, 0)
+	t.RawSetInt(1, &lua.LUserData{Value: value, Metatable: lua.LNil})
+	t.Metatable = mt
+	return t
+}
+
+// self is the Go value of the object at argument 1.
+func self[T any](l *lua.LState) T {
+	if u, ok := vm.CheckTable(l, 1).RawGetInt(1).(*lua.LUserData); ok {
+		if v, ok := u.Value.(T); ok {
+			return v
+		}
+	}
+	vm.ArgError(l, 1, "bad object")
+	panic("unreachable")
+}
+
+// module makes a module table of functions.
+func module(l *lua.LState, version string, funcs map[string]lua.LGFunction) *lua.LTable {
+	t := l.CreateTable(0, len(funcs)+1)
+	for name, fn := range funcs {
+		t.RawSetString(name, l.NewFunction(fn))
+	}
+	t.RawSetString("_VERSION", lua.LString(version))
+	return t
+}
+
+// failure returns nil and a message.
+func failure(l *lua.LState, msg string) int {
+	l.Push(lua.LNil)
+	l.Push(lua.LString(msg))
+	return 2
+}
