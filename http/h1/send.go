@@ -322,7 +322,7 @@ func (h *conn) allowance(r *http.Request) (int64, error) {
 			}
 			return n, nil
 		}
-		if err := l.Sleep(time.Duration(-n*1000/r.LimitRate+1) * time.Millisecond); err != nil {
+		if err := h.pause(r, -n*1000/r.LimitRate+1); err != nil {
 			return 0, err
 		}
 	}
@@ -332,9 +332,18 @@ func (h *conn) allowance(r *http.Request) (int64, error) {
 func (h *conn) pace(r *http.Request, n int64) error {
 	over := min(n, max(r.BytesSent-r.LimitRateAfter, 0))
 	if d := over * 1000 / r.LimitRate; d > 0 {
-		return h.c.Loop().Sleep(time.Duration(d) * time.Millisecond)
+		return h.pause(r, d)
 	}
 	return nil
+}
+
+// pause sleeps for that many milliseconds, or until the client goes away.
+func (h *conn) pause(r *http.Request, ms int64) error {
+	l := h.c.Loop()
+	f := l.Current()
+	r.WatchClient(f)
+	defer r.UnwatchClient(f)
+	return l.Sleep(time.Duration(ms) * time.Millisecond)
 }
 
 // ending is the last chunk with the trailers.
