@@ -12,6 +12,7 @@
 package cache
 
 import (
+	"os"
 	"time"
 	"unsafe"
 
@@ -88,8 +89,18 @@ type node struct {
 	bodyStart uint32
 	uses      uint16
 	// error is a status that is sent instead of the response, 0 for none.
-	error                      uint16
-	exists, updating, deleting bool
+	error uint16
+	// updater is the process that fetches the response, 0 for none.
+	updater          uint32
+	exists, deleting bool
+}
+
+var ownPid = uint32(os.Getpid())
+
+// updating reports whether a process fetches the response. One that was killed
+// does not.
+func (n *node) updating() bool {
+	return n.updater != 0 && (n.updater == ownPid || unix.Kill(int(n.updater), 0) != unix.ESRCH)
 }
 
 // overhead makes an entry as large as nginx's node, 120 bytes with the key.

@@ -291,8 +291,8 @@ func (e *Entry) tryLock(now int64) bool {
 	if n == nil {
 		return true
 	}
-	if !n.updating || n.lockTime <= now {
-		n.updating, n.lockTime = true, now+e.LockAge.Milliseconds()
+	if !n.updating() || n.lockTime <= now {
+		n.updater, n.lockTime = ownPid, now+e.LockAge.Milliseconds()
 		e.updating, e.lockTime = true, n.lockTime
 	}
 	return e.updating
@@ -328,7 +328,7 @@ func (e *Entry) lockLeft(now int64) int64 {
 	z.Lock()
 	defer z.Unlock()
 	_, n := e.held()
-	if n == nil || !n.updating {
+	if n == nil || !n.updating() {
 		return 0
 	}
 	return n.lockTime - now

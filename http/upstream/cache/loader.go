@@ -33,7 +33,7 @@ func (c *Cache) beginLoad() bool {
 	if !sh.cold || sh.loading != 0 {
 		return false
 	}
-	sh.loading = uint32(os.Getpid())
+	sh.loading = ownPid
 	return true
 }
 

@@ -114,10 +114,10 @@ func (e *Entry) settle(now int64) Outcome {
 	}
 	e.MayUpdate = e.Valid+e.Updating >= now
 	e.MayFail = e.Valid+e.StaleError >= now
-	if n.updating {
+	if n.updating() {
 		return Updating
 	}
-	n.updating, e.updating, e.lockTime = true, true, n.lockTime
+	n.updater, e.updating, e.lockTime = ownPid, true, n.lockTime
 	return Stale
 }
 
@@ -143,7 +143,7 @@ func (e *Entry) release(updated bool) {
 	if _, n := e.held(); n != nil {
 		n.count--
 		if updated {
-			n.updating = false
+			n.updater = 0
 		}
 	}
 	e.node = 0

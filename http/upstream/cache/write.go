@@ -90,7 +90,7 @@ func (e *Entry) Update(r *http.Request, f *http.TempFile) {
 	size := c.blocks(http.FSSize(&st))
 	c.shared().size += size - n.fsSize
 	n.count--
-	n.error, n.uniq, n.bodyStart, n.fsSize, n.updating = 0, st.Ino, uint32(e.BodyStart), size, false
+	n.error, n.uniq, n.bodyStart, n.fsSize, n.updater = 0, st.Ino, uint32(e.BodyStart), size, 0
 	n.exists = n.exists || ok
 	e.node = 0
 }
@@ -153,7 +153,7 @@ func (e *Entry) Free() {
 	}
 	n.count--
 	if e.updating && n.lockTime == e.lockTime {
-		n.updating = false
+		n.updater = 0
 	}
 	switch {
 	case e.Status != 0:
