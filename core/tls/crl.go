@@ -55,7 +55,7 @@ var oidReasonCode = asn1.ObjectIdentifier{2, 5, 29, 21}
 
 // parseCRL reads a list in DER, nil if it is not one.
 func parseCRL(der []byte) *CRL {
-	list := new(pkix.CertificateList) //lint:ignore SA1019 see CRL
+	list := new(pkix.CertificateList)
 	if rest, err := asn1.Unmarshal(der, list); err != nil || len(rest) != 0 {
 		return nil
 	}

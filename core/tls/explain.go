@@ -24,21 +24,21 @@ var errCertificate = &Error{What: "certificate", Queue: []string{"0A000179:SSL r
 var ErrCertificate error = errCertificate
 
 // Explain says how nginx logs the error of a server's handshake: its level, the
-// system error that goes with it, if any, and the text.
-func Explain(err error) (level log.Level, cause error, text string) {
+// text and the system error that goes with it, if any.
+func Explain(err error) (level log.Level, text string, cause error) {
 	const what = "SSL_do_handshake() failed"
 	var errno unix.Errno
 	switch {
 	case err == io.EOF || err == io.ErrUnexpectedEOF:
-		return log.Info, nil, "peer closed connection in SSL handshake"
+		return log.Info, "peer closed connection in SSL handshake", nil
 	case errors.As(err, &errno):
-		return log.Info, errno, "peer closed connection in SSL handshake"
+		return log.Info, "peer closed connection in SSL handshake", errno
 	}
 	if queue := queueOf(err); queue != nil {
-		return log.Info, nil, (&Error{What: what, Queue: queue}).Error()
+		return log.Info, (&Error{What: what, Queue: queue}).Error(), nil
 	}
-	return log.Info, nil, (&Error{What: what, Queue: []string{
-		"0A000001:SSL routines::" + strings.TrimPrefix(err.Error(), "tls: ")}}).Error()
+	return log.Info, (&Error{What: what, Queue: []string{
+		"0A000001:SSL routines::" + strings.TrimPrefix(err.Error(), "tls: ")}}).Error(), nil
 }
 
 // queueOf translates an error of crypto/tls to OpenSSL's queue of errors, nil

@@ -192,11 +192,11 @@ func TestMatchHost(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
-	_, _, text := Explain(errors.New("remote error: tls: unknown certificate authority"))
+	_, text, _ := Explain(errors.New("remote error: tls: unknown certificate authority"))
 	if want := "SSL_do_handshake() failed (SSL: error:0A000418:SSL routines::tlsv1 alert unknown ca:SSL alert number 48)"; text != want {
 		t.Errorf("got %s", text)
 	}
-	if _, _, text := Explain(errors.New("tls: something new")); !strings.Contains(text, "something new") {
+	if _, text, _ := Explain(errors.New("tls: something new")); !strings.Contains(text, "something new") {
 		t.Errorf("got %s", text)
 	}
 }

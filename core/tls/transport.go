@@ -85,7 +85,7 @@ func (t *transport) park() error {
 // Write implements net.Conn.
 func (t *transport) Write(p []byte) (int, error) {
 	if t.alert != 0 && len(p) == alertSize && p[0] == alertRecord {
-		p[alertSize-1] = t.alert
+		p = append(append([]byte(nil), p[:alertSize-1]...), t.alert)
 	}
 	n := 0
 	if !t.hold && len(t.out) == 0 && t.err == nil {

@@ -135,8 +135,12 @@ func (b *builder) verify() error {
 		}
 		b.ctx.SetCRLs(list)
 	}
-	if c.ocsp.V != 0 && c.verify.V == verifyOptionalNoCA {
+	switch {
+	case c.ocsp.V != 0 && c.verify.V == verifyOptionalNoCA:
 		return problem(`"ssl_ocsp" is incompatible with "ssl_verify_client optional_no_ca"`)
+	case c.ocsp.V != 0 && c.verify.V != verifyOff:
+		// Not to be passed over: revoked certificates would be let in.
+		return problem(`"ssl_ocsp" is not built into moongate yet`)
 	}
 	return nil
 }
@@ -264,6 +268,21 @@ func (b *builder) rest() error {
 	}
 	if b.c.earlyData.V {
 		b.warn(`"ssl_early_data" is not supported on this platform, ignored`)
+	}
+	if b.c.compression.V {
+		b.warn(`"ssl_certificate_compression" is not supported on this platform, ignored`)
+	}
+	if b.c.echFiles.V != nil {
+		b.warn(`"ssl_ech_file" is not supported on this platform, ignored`)
+	}
+	for _, cmd := range b.c.confCommands.V {
+		ignored, err := b.ctx.Command(cmd.key, cmd.value)
+		if err != nil {
+			return problem("%s", err)
+		}
+		if ignored {
+			b.warn(`"ssl_conf_command": %s %s is not supported, ignored`, cmd.key, cmd.value)
+		}
 	}
 	b.ctx.Select = mainSlot.Of(b.cf.Scope).selectServer
 	return nil

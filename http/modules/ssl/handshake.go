@@ -88,7 +88,7 @@ func handshakeFailed(c *http.Conn, t *tls.Conn, err error) {
 		c.Log.Log(log.Info, nil, "handshake rejected")
 	case errors.Is(err, event.ErrClosed):
 	default:
-		level, cause, text := tls.Explain(err)
+		level, text, cause := tls.Explain(err)
 		c.Log.Log(level, cause, "%s", text)
 	}
 	t.Release()

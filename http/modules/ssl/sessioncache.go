@@ -16,7 +16,6 @@ type sessionCache struct {
 	set     bool
 	builtin int // sessions that each worker keeps, cacheOff, cacheNone or cacheShared
 	zone    *process.Zone
-	kept    tls.SessionStore
 }
 
 // What builtin says when it is not a number.

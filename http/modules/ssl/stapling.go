@@ -18,6 +18,8 @@ func (b *builder) stapling() error {
 			return problem("%s", err)
 		}
 		b.ctx.SetStaple(der)
+		return nil
 	}
+	b.warn(`"ssl_stapling" ignored, moongate does not ask OCSP responders yet; "ssl_stapling_file" works`)
 	return nil
 }
