@@ -164,7 +164,7 @@ func (e *Exchange) handshake() (fail int, v http.Verdict) {
 		case e.aborted(err):
 			return 0, http.StatusClientClosed
 		}
-		_, cause, text := tls.Explain(err)
+		_, text, cause := tls.Explain(err)
 		r.Logf(log.Error, cause, "%s", text)
 		return FailError, http.OK
 	}
