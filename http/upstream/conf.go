@@ -55,6 +55,8 @@ type Conf struct {
 	SSL SSL
 
 	kept kept
+	// block is where the Conf belongs to.
+	block *http.LocConf
 	// hide are the fields of responses that stay here.
 	hide *NameSet
 }
@@ -66,6 +68,9 @@ type Traits struct {
 	// HideHeaders are the fields of responses that are not passed on unless
 	// PREFIX_pass_header says so.
 	HideHeaders []string
+	// Absent are fields that the client does not get from the server itself
+	// either if they are passed on and the peer has not sent them.
+	Absent []http.Header
 	// TempPath is the default folder for temporary files, with subfolders of
 	// the levels 1 and 2; empty for protocols without.
 	TempPath string
@@ -157,6 +162,7 @@ func (c *Conf) Merge(cf *conf.Conf, outer *Conf, t *Traits) error {
 	if c.NextUpstream.V&FailOff != 0 {
 		c.NextUpstream.V = FailOff
 	}
+	c.block = http.LocOf(cf)
 	c.mergeHide(outer, t)
 	if err := c.mergeCache(cf, t); err != nil {
 		return err

@@ -33,7 +33,7 @@ func (e *Exchange) choosePeers() http.Verdict {
 			return e.resolve(t)
 		}
 	}
-	if e.Upstream == nil {
+	if e.Upstream == nil || e.R.Core != e.Conf.block {
 		e.R.Logf(log.Alert, nil, "no upstream configuration")
 		return http.StatusInternalServerError
 	}

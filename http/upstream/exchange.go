@@ -94,6 +94,9 @@ type Exchange struct {
 	Length int64
 	// Keep: the connection can serve another exchange after this response.
 	Keep bool
+	// Broken: the response is not complete and will not be. What has come is
+	// passed on.
+	Broken bool
 	// Upgrade: the connection becomes a tunnel.
 	Upgrade bool
 	// Buffering: the response is read as fast as it comes.
@@ -239,7 +242,7 @@ func (e *Exchange) restart() {
 	e.Protocol.Restart(e)
 	start := e.headerStart()
 	e.hints, e.rd, e.wr = 0, start, start
-	e.Keep, e.Upgrade = false, false
+	e.Keep, e.Upgrade, e.Broken = false, false, false
 	e.In.reset()
 }
 

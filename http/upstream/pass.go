@@ -30,6 +30,11 @@ func (e *Exchange) passHeader() (v http.Verdict, done bool) {
 			r.Out.List = append(r.Out.List, *f)
 		}
 	}
+	for i := range e.Traits.Absent {
+		if f := &e.Traits.Absent[i]; h.Get(f.ID) == nil && !e.Conf.hide.Has(f) {
+			r.Out.Suppress(f.Name)
+		}
+	}
 	r.Out.Status, r.Out.StatusLine = h.Status, h.StatusLine
 	r.Out.ContentLength = h.ContentLength
 	r.DisableNotMod = !e.Cacheable

@@ -187,6 +187,7 @@ func (p *pipe) settle() {
 	if (p.eof || p.failed) && p.raw != nil {
 		p.filter()
 	}
+	p.failed = p.failed || e.Broken
 	if e.Length == 0 && !p.abort {
 		p.done = true
 	}

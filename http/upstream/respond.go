@@ -78,6 +78,9 @@ func (e *Exchange) relay() http.Verdict {
 		if v := e.flushPieces(); v != http.OK {
 			return e.finish(v)
 		}
+		if e.Broken {
+			return e.finish(http.StatusBadGateway)
+		}
 		if eof {
 			r.Conn.Action = "reading upstream"
 			r.Error("upstream prematurely closed connection")

@@ -60,12 +60,11 @@ func joinStates(r *http.Request, states []State, add func(b []byte, s *State) []
 	var tmp [128]byte
 	b := tmp[:0]
 	for i := 0; ; {
-		s := &states[i]
-		b = add(b, s)
+		b = add(b, &states[i])
 		if i++; i == len(states) {
 			break
 		}
-		if s.Peer != "" {
+		if states[i].Peer != "" {
 			b = append(b, ", "...)
 			continue
 		}

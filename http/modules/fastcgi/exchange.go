@@ -1,7 +1,6 @@
 package fastcgi
 
 import (
-	"errors"
 	"math"
 	"strings"
 
@@ -35,9 +34,6 @@ const restUnknown = -1
 
 // maxContent is how much of the body goes into one record, as in nginx.
 const maxContent = 32 << 10
-
-// errBody says that a body makes no sense; what exactly is in the log.
-var errBody = errors.New("fastcgi: invalid response")
 
 // Request implements upstream.Protocol.
 func (x *exchange) Request(e *upstream.Exchange) http.Verdict {
@@ -229,18 +225,18 @@ func (x *exchange) StartBody(e *upstream.Exchange) {
 
 // Body implements upstream.Protocol.
 func (x *exchange) Body(e *upstream.Exchange, b []byte) error {
-	if x.closed || e.Length == 0 {
+	if e.Length == 0 {
 		e.Keep = false
 		return nil
 	}
-	for len(b) > 0 && e.Length != 0 {
+	for len(b) > 0 && e.Length != 0 && !x.closed {
 		n, err := x.step(e, b)
 		if err != nil {
 			return err
 		}
 		b = b[n:]
 	}
-	if e.Length == 0 || !x.conf.keepConn.V {
+	if e.Length == 0 || x.closed || !x.conf.keepConn.V {
 		return nil
 	}
 	switch {
@@ -302,8 +298,8 @@ func (x *exchange) begin(e *upstream.Exchange, last bool) error {
 	}
 	if x.rest > 0 && !x.head {
 		e.R.Error("upstream prematurely closed FastCGI %s", what)
-		x.closed = true
-		return errBody
+		x.closed, e.Broken = true, true
+		return nil
 	}
 	if !x.conf.keepConn.V {
 		e.Length = 0

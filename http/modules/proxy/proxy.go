@@ -7,6 +7,7 @@ import (
 	"moongate/core/build"
 	"moongate/http"
 	"moongate/http/upstream"
+	"moongate/http/wire"
 )
 
 // locConf is a location's part of the configuration.
@@ -52,6 +53,7 @@ var rows = upstream.Rows[locConf]{
 
 var traits = &upstream.Traits{
 	Module: "proxy", TempPath: build.ProxyTemp, ChangeBuffering: true, EarlyHints: true, DefaultKey: true,
+	Absent: []http.Header{{Name: "Server", ID: wire.HeaderServer}, {Name: "Date", ID: wire.HeaderDate}},
 	HideHeaders: []string{
 		"Date", "Server", "X-Pad", "X-Accel-Expires", "X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset",
 	},
