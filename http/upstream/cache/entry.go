@@ -193,12 +193,18 @@ const (
 // find finds the node of the response or makes one, and takes hold of it:
 // ngx_http_file_cache_exists.
 func (e *Entry) find(r *http.Request, now int64) (f found, cold bool) {
-	f, cold = e.tryFind(now)
-	if f == failed {
-		e.cache.forceExpire(now)
-		if f, cold = e.tryFind(now); f == failed {
-			e.cache.noMemory()
+	// Other processes may be quicker to take what becomes free.
+	const tries = 8
+	for range tries {
+		if f, cold = e.tryFind(now); f != failed {
+			return f, cold
 		}
+		if e.cache.forceExpire(now) > 0 {
+			break
+		}
+	}
+	if f, cold = e.tryFind(now); f == failed {
+		e.cache.noMemory()
 	}
 	return f, cold
 }

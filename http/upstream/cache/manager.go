@@ -135,24 +135,23 @@ func (c *Cache) forceExpire(now int64) (wait int64) {
 	z := c.zone.Shm
 	z.Lock()
 	defer z.Unlock()
-	first := shm.Ptr(0)
+	first, p := shm.Ptr(0), c.table.Oldest()
 	for range forceTries {
-		p := c.table.Oldest()
 		if p == 0 || p == first {
 			return managerIdle
 		}
-		n := c.node(p)
-		if n.count == 0 {
+		n, newer := c.node(p), c.table.Newer(p)
+		switch {
+		case n.count == 0:
 			c.remove(p)
 			return 0
+		case !n.deleting: // else another process is at it
+			c.ignore(p, n, now)
+			if first == 0 {
+				first = p
+			}
 		}
-		if n.deleting {
-			return 1
-		}
-		c.ignore(p, n, now)
-		if first == 0 {
-			first = p
-		}
+		p = newer
 	}
 	return 1
 }
