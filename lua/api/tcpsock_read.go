@@ -91,6 +91,7 @@ func tcpReceiveAny(l *lua.LState) int {
 		vm.ArgError(l, 2, "bad max argument")
 	}
 	c.debugf("lua tcp socket calling receiveany() method to read at most %d bytes", int(num))
+	c.debugf("lua tcp socket read any")
 	return s.read(l, anyReader{max: int(num)})
 }
 
@@ -263,9 +264,6 @@ type anyReader struct{ max int }
 func (anyReader) rest(*tcpSock) int { return -1 }
 
 func (r anyReader) consume(s *tcpSock, eof bool) status {
-	if s.c.debugging() {
-		s.c.debugf("lua tcp socket read any")
-	}
 	if eof {
 		return broken
 	}
