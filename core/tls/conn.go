@@ -35,6 +35,7 @@ type Conn struct {
 	record  int
 	done    bool
 	eof     bool
+	writing bool // a fiber is in Writev or Sendfile
 }
 
 // Server returns the server side of a connection that begins with a handshake.
@@ -123,7 +124,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 			return n, nil
 		}
 	}
-	if c.t.out != nil {
+	if c.t.out != nil && !c.writing {
 		// An answer of crypto/tls itself, or tickets that no response took along.
 		if ferr := c.t.flush(); ferr != nil {
 			return n, ferr
@@ -138,6 +139,8 @@ func (c *Conn) Writev(bufs [][]byte) (int64, error) {
 	if err := c.t.try(); err != nil && err != event.ErrAgain {
 		return 0, err
 	}
+	c.writing = true
+	defer func() { c.writing = false }()
 	var done int64
 	var few []byte // short pieces on their way into one record
 	defer func() {
@@ -210,7 +213,11 @@ func (c *Conn) flush() error {
 // are read; chunk is of no meaning here.
 func (c *Conn) Sendfile(fd int, off, n, _ int64) (int64, error) {
 	mem := getBuffer()
-	defer func() { putBuffer(mem) }()
+	c.writing = true
+	defer func() {
+		putBuffer(mem)
+		c.writing = false
+	}()
 	var done int64
 	for done < n {
 		p := mem[:min(n-done, int64(c.record))]
