@@ -23,8 +23,11 @@ type Source interface {
 // Files is the Source that reads the file system.
 type Files struct{}
 
-// ReadFile reads as many bytes as the file has when it is opened, as nginx does, and a pipe to its end: certificates and
-// passwords may come through one.
+// maxPiped bounds in bytes what is read from a pipe.
+const maxPiped = 1 << 20
+
+// ReadFile reads as many bytes as the file has when it is opened, as nginx does (a device is empty), and a named pipe to
+// its end: certificates and passwords may come through one.
 func (Files) ReadFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -35,8 +38,8 @@ func (Files) ReadFile(name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !info.Mode().IsRegular() {
-		return io.ReadAll(f) // a pipe that hands over a password, say
+	if info.Mode()&fs.ModeNamedPipe != 0 {
+		return io.ReadAll(io.LimitReader(f, maxPiped))
 	}
 	size := info.Size()
 	content, err := io.ReadAll(io.NewSectionReader(f, 0, size))
