@@ -46,7 +46,8 @@ func TestManyKeys(t *testing.T) {
 	text.WriteString("}\n" + server)
 	start := time.Now()
 	site := httptest.New(t, text.String(), mapvar.Module, rewrite.Module)
-	if d := time.Since(start); d > time.Second && !testing.Short() {
+	// A third of a second where nothing else runs; the bound leaves room for the race detector on a busy machine.
+	if d := time.Since(start); d > 5*time.Second {
 		t.Errorf("read in %s", d)
 	}
 	if got := site.Value("got", "/?a=key99999"); got != "value9" {
