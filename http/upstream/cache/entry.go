@@ -65,7 +65,6 @@ type Entry struct {
 
 	exists, updating, updated bool
 	secondary, updateVariant  bool
-	tested                    bool
 }
 
 // Outcome is what Open came to.
