@@ -48,7 +48,7 @@ func TestEveryModuleLoads(t *testing.T) {
 	v := newVM(t)
 	names := []string{"resty.core", "resty.core.base", "resty.core.regex", "tablepool", "ngx.re", "ngx.req", "ngx.resp", "resty.lock",
 		"resty.limit.req", "resty.limit.conn", "resty.limit.count", "resty.limit.traffic", "resty.redis", "resty.memcached",
-		"resty.mysql", "resty.upload", "resty.websocket.server", "resty.websocket.client", "resty.websocket.protocol"}
+		"resty.mysql", "resty.dns.resolver", "resty.upload", "resty.websocket.server", "resty.websocket.client", "resty.websocket.protocol"}
 	for name := range natives {
 		names = append(names, name)
 	}
@@ -88,6 +88,10 @@ func TestNative(t *testing.T) {
 		{`return require "ngx.base64".decode_base64url("__79")`, "\xff\xfe\xfd"},
 		{`return select(2, require "ngx.base64".decode_base64url("?"))`, "invalid input"},
 		{`return require "resty.signal".signum("TERM")`, "15"},
+		{`local r = require "resty.dns.resolver" return r.compress_ipv6_addr("fe80:0:0:0:1:0:0:2") .. " " ..
+			r.compress_ipv6_addr("0:0:0:0:0:0:0:1") .. " " .. r.expand_ipv6_addr("::1") .. " " .. r.expand_ipv6_addr("1::2:3")`,
+			"fe80::1:0:0:2 ::1 0:0:0:0:0:0:0:1 1:0:0:0:0:0:2:3"},
+		{`return require "resty.dns.resolver".arpa_str("1.2.3.4")`, "4.3.2.1.in-addr.arpa"},
 	}
 	for _, c := range tests {
 		if got := run(t, v, c.src); got != c.want {

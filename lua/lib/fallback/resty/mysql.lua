@@ -164,10 +164,7 @@ local function parse_ok(data)
         res.server_status, at = le(data, at, 2)
         res.warning_count, at = le(data, at, 2)
     end
-    local message = sub(data, at)
-    if message ~= "" then
-        res.message = message
-    end
+    res.message = lenenc_string(data, at)
     return res
 end
 
