@@ -83,7 +83,6 @@ var redirected = [wire.NumHeaders]bool{
 // passers put fields of the peer's response into the client's
 // (ngx_http_upstream_headers_in, "copy_handler"); others are copied.
 var passers = [wire.NumHeaders]func(e *Exchange, f *http.Header){
-	wire.HeaderStatus:           dropField,
 	wire.HeaderContentType:      passContentType,
 	wire.HeaderContentLength:    dropField,
 	wire.HeaderLastModified:     passLastModified,
