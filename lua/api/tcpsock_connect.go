@@ -285,10 +285,7 @@ func (s *tcpSock) logConnect(err error) {
 	}
 }
 
-// connecting tells whether the call that failed was connect.
-func connecting(err error) bool { return failedCall(err) == "connect()" }
-
-// failedCall is the name of the call that failed.
+// failedCall is the name of the system call that failed.
 func failedCall(err error) string {
 	var call *os.SyscallError
 	if errors.As(err, &call) {
