@@ -39,12 +39,13 @@ type LocConf struct {
 	SSLKeyLog                           conf.Opt[string]
 	SSLCertificates, SSLCertificateKeys conf.Opt[[]string]
 	SSLCommands                         conf.Opt[[][2]string]
+	ssl                                 *sslContext
 }
 
 // The slots of the settings.
 var (
 	Main = &conf.Slot[MainConf]{Level: conf.LevelMain}
-	Loc  = &conf.Slot[LocConf]{Level: conf.LevelLocation}
+	Loc  = &conf.Slot[LocConf]{Level: conf.LevelLocation, Merge: mergeSSL}
 )
 
 const inAny, inIf = conf.HTTPAny, conf.HTTPAnyIf

@@ -97,6 +97,8 @@ var tcpMethods = []socketMethod{
 	{"setoption", tcpSetOption},
 	{"getoption", tcpGetOption},
 	{"getfd", tcpGetFD},
+	{"sslhandshake", sslHandshake},
+	{"getsslsession", sslGetSession},
 }
 
 // newTCPSock is ngx.socket.tcp().
@@ -199,11 +201,12 @@ func (s *tcpSock) end() {
 func (s *tcpSock) finalize() {
 	s.closeRead()
 	s.writeClosed = true
-	conn := s.conn
+	conn, io := s.conn, s.io
 	s.conn, s.io = nil, nil
 	if conn == nil || s.kind != upstreamSock {
 		return
 	}
+	release(io)
 	conn.Close()
 	if s.pool != nil {
 		s.pool.lost()

@@ -151,7 +151,7 @@ func tcpSetKeepalive(l *lua.LState) int {
 
 // idle tells whether the connection has nothing to say; one that has is closed.
 func (s *tcpSock) idle() bool {
-	if !s.conn.Readable() {
+	if _, secure := s.io.(*tlsTransport); !secure && !s.conn.Readable() {
 		return true
 	}
 	var b [1]byte
@@ -170,6 +170,7 @@ func (p *sockPool) put(s *tcpSock, timeout time.Duration) {
 	if len(p.idle) >= p.size {
 		oldest := p.idle[0]
 		p.idle = slices.Delete(p.idle, 0, 1)
+		release(oldest.io)
 		oldest.conn.Close()
 		p.connections--
 	}
@@ -210,6 +211,7 @@ func (i *idleSock) drop() {
 	if n := slices.Index(i.pool.idle, i); n >= 0 {
 		i.pool.idle = slices.Delete(i.pool.idle, n, n+1)
 	}
+	release(i.io)
 	i.conn.Close()
 	i.pool.lost()
 }

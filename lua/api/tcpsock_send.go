@@ -1,6 +1,8 @@
 package api
 
 import (
+	"time"
+
 	lua "github.com/yuin/gopher-lua"
 
 	"moongate/core/buf"
@@ -53,6 +55,9 @@ func tcpSend(l *lua.LState) int {
 
 // write sends all of data.
 func (s *tcpSock) write(l *lua.LState, data []byte) error {
+	if t, ok := s.io.(*tlsTransport); ok {
+		return s.writeTLS(l, t, data)
+	}
 	done := 0
 	for s.conn != nil {
 		n, err := s.io.TryWrite(data[done:])
@@ -78,4 +83,20 @@ func (s *tcpSock) write(l *lua.LState, data []byte) error {
 		}
 	}
 	return event.ErrClosed
+}
+
+// writeTLS sends data in records. The waiting is that of the connection, which the record layer needs.
+func (s *tcpSock) writeTLS(l *lua.LState, t *tlsTransport, data []byte) error {
+	s.conn.WriteTimeout = or(s.wants.send, s.defaults.send)
+	err := s.await(l, func(time.Duration) error {
+		_, err := t.TryWrite(data)
+		return err
+	}, 0)
+	switch {
+	case err == event.ErrTimeout:
+		s.logTimeout("write")
+	case err != nil && err != event.ErrClosed:
+		s.logFailed(err, "SSL_write() failed")
+	}
+	return err
 }

@@ -1,0 +1,227 @@
+package api
+
+import (
+	"errors"
+	"net/netip"
+	"strconv"
+	"time"
+
+	lua "github.com/yuin/gopher-lua"
+
+	"moongate/conf"
+	"moongate/core/event"
+	"moongate/core/log"
+	"moongate/core/tls"
+	"moongate/lua/vm"
+)
+
+// sslContext is shared by the locations that say the same of lua_ssl_*.
+type sslContext struct{ ctx *tls.Context }
+
+// mergeSSL gives a location that says something about lua_ssl_* a context of its own. One that needs files is made
+// while the configuration is read, when they can be.
+func mergeSSL(cf *conf.Conf, parent, child *LocConf) error {
+	own := child.SSLProtocols.Set || child.SSLVerifyDepth.Set || child.SSLCiphers.Set || child.SSLTrusted.Set ||
+		child.SSLCRL.Set || child.SSLCertificates.Set || child.SSLCertificateKeys.Set || child.SSLCommands.Set
+	switch {
+	case own:
+		child.ssl = new(sslContext)
+	case parent.ssl == nil:
+		parent.ssl = new(sslContext)
+		fallthrough
+	default:
+		child.ssl = parent.ssl
+	}
+	if child.ssl.ctx != nil || child.SSLTrusted.V == "" && child.SSLCRL.V == "" && len(child.SSLCertificates.V) == 0 {
+		return nil
+	}
+	return child.makeSSL(cf.Cycle)
+}
+
+// sslVersions are the bits of lua_ssl_protocols.
+var sslVersions = []struct {
+	bit     int
+	version tls.Protocols
+}{{SSLv2, tls.SSLv2}, {SSLv3, tls.SSLv3}, {TLSv1, tls.TLSv1}, {TLSv11, tls.TLSv11}, {TLSv12, tls.TLSv12}, {TLSv13, tls.TLSv13}}
+
+// makeSSL makes the context (ngx_http_lua_set_ssl).
+func (c *LocConf) makeSSL(cycle *conf.Cycle) error {
+	var versions tls.Protocols
+	for _, v := range sslVersions {
+		if c.SSLProtocols.V&v.bit != 0 {
+			versions |= v.version
+		}
+	}
+	ctx, err := tls.NewContext(versions)
+	if err != nil {
+		return &conf.Error{Msg: err.Error()}
+	}
+	if _, err := ctx.SetCiphers(c.SSLCiphers.V, false); err != nil {
+		return &conf.Error{Msg: err.Error()}
+	}
+	if len(c.SSLCertificates.V) != len(c.SSLCertificateKeys.V) {
+		return &conf.Error{Msg: `number of "lua_ssl_certificate_key" must correspond "lua_ssl_certificate"`}
+	}
+	for i, cert := range c.SSLCertificates.V {
+		if err := ctx.AddCertificate(cycle.ReadFile, cycle.ConfPath(cert), cycle.ConfPath(c.SSLCertificateKeys.V[i]), nil); err != nil {
+			return &conf.Error{Msg: err.Error()}
+		}
+	}
+	ctx.VerifyServer(int(c.SSLVerifyDepth.V))
+	if name := c.SSLTrusted.V; name != "" {
+		name = cycle.ConfPath(name)
+		cas, err := tls.LoadAuthorities(cycle.ReadFile, name)
+		if err != nil {
+			return &conf.Error{Msg: tls.Prefixed(err, `cannot load certificate "%s": `, name).Error()}
+		}
+		ctx.Trust(cas)
+	}
+	if name := c.SSLCRL.V; name != "" {
+		name = cycle.ConfPath(name)
+		list, err := tls.LoadCRLs(cycle.ReadFile, name)
+		if err != nil {
+			return &conf.Error{Msg: tls.Prefixed(err, `cannot load CRL "%s": `, name).Error()}
+		}
+		ctx.SetCRLs(list)
+	}
+	for _, cmd := range c.SSLCommands.V {
+		if _, err := ctx.Command(cmd[0], cmd[1]); err != nil {
+			return &conf.Error{Msg: err.Error()}
+		}
+	}
+	if c.ssl == nil {
+		c.ssl = new(sslContext)
+	}
+	c.ssl.ctx = ctx
+	return nil
+}
+
+// sslSession is what scripts keep to resume a session. With TLSv1.3 it is known only once something has been read.
+type sslSession struct{ conn *tls.Conn }
+
+// tlsTransport is a socket under TLS.
+type tlsTransport struct {
+	conn *tls.Conn
+	raw  *event.Conn
+	one  [1][]byte
+}
+
+// TryRead implements transport.
+func (t *tlsTransport) TryRead(p []byte) (int, error) { return t.conn.Read(p) }
+
+// TryWrite implements transport. It waits, for at most the connection's WriteTimeout each time.
+func (t *tlsTransport) TryWrite(p []byte) (int, error) {
+	t.one[0] = p
+	n, err := t.conn.Writev(t.one[:])
+	t.one[0] = nil
+	return int(n), err
+}
+
+// WaitReadable implements transport.
+func (t *tlsTransport) WaitReadable(d time.Duration) error { return t.raw.WaitReadable(d) }
+
+// WaitWritable implements transport.
+func (t *tlsTransport) WaitWritable(d time.Duration) error { return t.raw.WaitWritable(d) }
+
+// release gives back what a transport holds, before its connection is closed.
+func release(io transport) {
+	if t, ok := io.(*tlsTransport); ok {
+		t.conn.Release()
+	}
+}
+
+// sslHandshake is sock:sslhandshake(session?, name?, verify?, status request?).
+func sslHandshake(l *lua.LState) int {
+	n := l.GetTop()
+	if n == 0 || n > 5 {
+		vm.Errorf(l, "ngx.socket sslhandshake: expecting 1 ~ 5 arguments (including the object), but seen %d", n)
+	}
+	s, c := created(l), ctxOf(l)
+	if s.absent() || s.readClosed || s.writeClosed {
+		return fail(l, textClosed)
+	}
+	s.mine(c, l)
+	if msg := s.busy(true, true, true); msg != "" {
+		return fail(l, msg)
+	}
+	if s.kind != upstreamSock {
+		return fail(l, "not supported for downstream sockets")
+	}
+	session := l.Get(2)
+	if _, ok := s.io.(*tlsTransport); ok {
+		return ret(l, session)
+	}
+	name, _ := vm.ToString(l.Get(3))
+	conn, reason := s.handshake(l, session, name, given(l, 4))
+	if reason != "" {
+		s.finalize()
+		return fail(l, reason)
+	}
+	if session == lua.LFalse {
+		return ret(l, lua.LTrue)
+	}
+	return ret(l, &lua.LUserData{Value: &sslSession{conn}, Metatable: lua.LNil})
+}
+
+// handshake makes the connection one of TLS; the reason is empty on success.
+func (s *tcpSock) handshake(l *lua.LState, session lua.LValue, name string, verify bool) (*tls.Conn, string) {
+	conf := Loc.Of(s.c.scope())
+	if conf.ssl == nil || conf.ssl.ctx == nil {
+		if err := conf.makeSSL(s.c.Cycle.Conf); err != nil {
+			s.c.Logf(log.Error, "%s", err)
+			return nil, "failed to create ssl connection"
+		}
+	}
+	o := tls.ClientOptions{ServerName: name}
+	if _, err := netip.ParseAddr(name); err == nil {
+		o.ServerName = ""
+	}
+	if u, ok := session.(*lua.LUserData); ok {
+		if old, ok := u.Value.(*sslSession); ok {
+			o.Session = old.conn.Session()
+		}
+	}
+	conn := tls.Client(s.conn, conf.ssl.ctx, o)
+	s.io = &tlsTransport{conn: conn, raw: s.conn}
+	s.connecting = true
+	err := s.await(l, conn.Handshake, or(s.wants.connect, s.defaults.connect))
+	s.connecting = false
+	switch {
+	case errors.Is(err, event.ErrTimeout):
+		return nil, textTimeout
+	case err != nil:
+		_, text, cause := tls.Explain(err)
+		s.c.entryLog().Log(log.Error, cause, "%s", text)
+		return nil, "handshake failed"
+	case verify:
+		return conn, s.verify(conn, name)
+	}
+	return conn, ""
+}
+
+// verify checks the server's certificate.
+func (s *tcpSock) verify(conn *tls.Conn, name string) (reason string) {
+	if v := conn.Verdict(); v != tls.VerifyOK {
+		if s.c.socketLog() {
+			s.c.Logf(log.Error, "lua ssl certificate verify error: (%d: %s)%s", int(v), v, s.peer.upstream())
+		}
+		return strconv.Itoa(int(v)) + ": " + v.String()
+	}
+	if name != "" && !conn.VerifyHost(name) {
+		if s.c.socketLog() {
+			s.c.Logf(log.Error, `lua ssl certificate does not match host "%s"%s`, name, s.peer.upstream())
+		}
+		return "certificate host mismatch"
+	}
+	return ""
+}
+
+// sslGetSession is sock:getsslsession().
+func sslGetSession(l *lua.LState) int {
+	s := created(l)
+	t, ok := s.io.(*tlsTransport)
+	if !ok {
+		return fail(l, textClosed)
+	}
+	return ret(l, &lua.LUserData{Value: &sslSession{t.conn}, Metatable: lua.LNil})
+}
