@@ -54,6 +54,8 @@ type Cycle struct {
 
 	reader *parser.Reader
 	opened bool // some block was entered: see BlockSeen
+
+	inherited map[inheritance]any // while the configuration is read
 }
 
 // Load reads param (the text of -g) and the configuration file, and evaluates
@@ -61,6 +63,7 @@ type Cycle struct {
 func (c *Cycle) Load(param string) error {
 	c.reader = parser.NewReader(c.Source)
 	c.Scope = c.Registry.NewScope(Core, nil, LevelMain)
+	defer func() { c.inherited = nil }()
 	cf := &Conf{Cycle: c, Scope: c.Scope, In: Main}
 	if param != "" {
 		if err := cf.eval(parser.ParseParam(param)); err != nil {

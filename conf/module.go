@@ -61,8 +61,17 @@ type Slot[T any] struct {
 	rows   []func(parent, child any)
 }
 
-// Of returns the struct in sc.
-func (s *Slot[T]) Of(sc *Scope) *T { return sc.conf[s.Level][s.index].(*T) }
+// Of returns the struct in sc. While a block is being read it is made when it
+// is first asked for.
+func (s *Slot[T]) Of(sc *Scope) *T {
+	list := sc.conf[s.Level]
+	if p, ok := list[s.index].(*T); ok {
+		return p
+	}
+	p := s.create().(*T)
+	list[s.index] = p
+	return p
+}
 
 func (s *Slot[T]) bind(f Family, index int) { s.family, s.index, s.rows = f, index, nil }
 func (s *Slot[T]) level() Level             { return s.Level }
@@ -128,17 +137,35 @@ type Scope struct {
 // NewScope makes a scope with fresh structs at the given levels and the
 // others taken from outer.
 func (r *Registry) NewScope(f Family, outer *Scope, fresh ...Level) *Scope {
+	sc := r.NewLazyScope(f, outer, fresh...)
+	for _, l := range fresh {
+		for i, s := range r.slots[f][l] {
+			sc.conf[l][i] = s.create()
+		}
+	}
+	return sc
+}
+
+// NewLazyScope is NewScope for blocks that are many: a module whose directives
+// do not occur in the block has no struct of its own there, but shares what
+// Merge makes of the outer block's with all such blocks. It is for levels whose
+// Merge depends on nothing but the structs.
+func (r *Registry) NewLazyScope(f Family, outer *Scope, fresh ...Level) *Scope {
 	sc := &Scope{Family: f}
 	if outer != nil {
 		sc.conf = outer.conf
 	}
 	for _, l := range fresh {
 		sc.conf[l] = make([]any, len(r.slots[f][l]))
-		for i, s := range r.slots[f][l] {
-			sc.conf[l][i] = s.create()
-		}
 	}
 	return sc
+}
+
+// inheritance names what a block without settings of its own inherits: a
+// module's struct in the outer block.
+type inheritance struct {
+	slot   AnySlot
+	parent any
 }
 
 // Merge lets child inherit from parent at one level, module by module. cf's
@@ -148,8 +175,26 @@ func (r *Registry) Merge(cf *Conf, l Level, parent, child *Scope) error {
 	cf.Scope = child
 	defer func() { cf.Scope = outer }()
 	for i, s := range r.slots[child.Family][l] {
-		if err := s.mergeInto(cf, parent.conf[l][i], child.conf[l][i]); err != nil {
+		if parent.conf[l][i] == nil {
+			parent.conf[l][i] = s.create()
+		}
+		from := inheritance{s, parent.conf[l][i]}
+		lazy := child.conf[l][i] == nil
+		if lazy {
+			if made := cf.Cycle.inherited[from]; made != nil {
+				child.conf[l][i] = made
+				continue
+			}
+			child.conf[l][i] = s.create()
+		}
+		if err := s.mergeInto(cf, from.parent, child.conf[l][i]); err != nil {
 			return cf.complete(err)
+		}
+		if lazy {
+			if cf.Cycle.inherited == nil {
+				cf.Cycle.inherited = make(map[inheritance]any)
+			}
+			cf.Cycle.inherited[from] = child.conf[l][i]
 		}
 	}
 	return nil

@@ -183,7 +183,7 @@ func mergeLocations(cf *conf.Conf, reg *conf.Registry, outer *conf.Scope, set *l
 // serverBlock reads server { }: nginx's ngx_http_core_server.
 func serverBlock(cf *conf.Conf) error {
 	reg := cf.Cycle.Registry
-	sc := reg.NewScope(conf.HTTP, cf.Scope, conf.LevelServer, conf.LevelLocation)
+	sc := reg.NewLazyScope(conf.HTTP, reg.NewScope(conf.HTTP, cf.Scope, conf.LevelServer), conf.LevelLocation)
 	s := coreSrv.Of(sc)
 	s.scope = sc
 	s.file, s.line = cf.Place()

@@ -11,7 +11,7 @@ import (
 // locationDirective is "location [= | ~ | ~* | ^~] uri { … }" and "location
 // @name { … }": nginx's ngx_http_core_location.
 func locationDirective(cf *conf.Conf) error {
-	sc := cf.Cycle.Registry.NewScope(conf.HTTP, cf.Scope, conf.LevelLocation)
+	sc := cf.Cycle.Registry.NewLazyScope(conf.HTTP, cf.Scope, conf.LevelLocation)
 	l := coreLoc.Of(sc)
 	l.scope = sc
 	modifier, name, err := locationName(cf)
