@@ -59,12 +59,13 @@ type Conn struct {
 	Current *Request
 	// Action says what is being done, for the log: " while " and this.
 	Action string
+	// State is where the protocol keeps its own.
+	State any
+	// The flags stand together because idle connections are many.
 	// Failed: writing or reading failed; nothing can be sent any more.
 	Failed bool
 	// TimedOut: the client took too long, which reset_timedout_connection asks.
 	TimedOut bool
-	// State is where the protocol keeps its own.
-	State any
 	// Unix: the client came through a Unix-domain socket.
 	Unix bool
 	// NoDelay: TCP_NODELAY is set.
@@ -86,6 +87,4 @@ type PeerAddr struct {
 	// Text is the address without the port ("127.0.0.1", "::1", "unix:").
 	Text string
 	Port uint16
-	// Bytes is the address in binary, as $binary_remote_addr.
-	Bytes string
 }

@@ -50,7 +50,7 @@ func (c *Conn) DefaultPort() int {
 func (c *Conn) setPeer() {
 	a := c.RemoteAddr()
 	if a.Unix {
-		c.Peer = PeerAddr{Text: "unix:", Bytes: "unix:"}
+		c.Peer = PeerAddr{Text: "unix:"}
 		return
 	}
 	c.Peer = NewPeer(a.AddrPort)
@@ -58,7 +58,21 @@ func (c *Conn) setPeer() {
 
 // NewPeer is the PeerAddr of an IP address.
 func NewPeer(a netip.AddrPort) PeerAddr {
-	return PeerAddr{Addr: a.Addr(), Text: a.Addr().String(), Port: a.Port(), Bytes: string(a.Addr().AsSlice())}
+	return PeerAddr{Addr: a.Addr(), Text: a.Addr().String(), Port: a.Port()}
+}
+
+// AppendBinary appends the address as $binary_remote_addr has it: 4 or 16
+// bytes, or "unix:".
+func (p *PeerAddr) AppendBinary(b []byte) []byte {
+	switch {
+	case !p.Addr.IsValid():
+		return append(b, p.Text...)
+	case p.Addr.Is4():
+		a := p.Addr.As4()
+		return append(b, a[:]...)
+	}
+	a := p.Addr.As16()
+	return append(b, a[:]...)
 }
 
 // ParseBasicAuth reads the credentials of an Authorization header into In.User

@@ -31,7 +31,7 @@ var coreVariables = []Variable{
 	{Name: "content_length", Get: getContentLength},
 	{Name: "content_type", Get: func(r *Request, _ any) Value { return foundValue(r.In.Get(wire.HeaderContentType)) }},
 	{Name: "host", Get: getHost},
-	{Name: "binary_remote_addr", Get: func(r *Request, _ any) Value { return Val(r.Conn.Peer.Bytes) }},
+	{Name: "binary_remote_addr", Get: func(r *Request, _ any) Value { return Val(buf.String(r.Conn.Peer.AppendBinary(r.Pool.Alloc(16)[:0]))) }},
 	{Name: "remote_addr", Get: func(r *Request, _ any) Value { return Val(r.Conn.Peer.Text) }},
 	{Name: "remote_port", Get: func(r *Request, _ any) Value { return port(r, int(r.Conn.Peer.Port)) }},
 	{Name: "proxy_protocol_addr", Get: getProxyProtocol, Data: proxySrcAddr},

@@ -2,6 +2,7 @@ package balance
 
 import (
 	"moongate/conf"
+	"moongate/core/buf"
 	"moongate/http"
 	"moongate/http/upstream"
 )
@@ -26,11 +27,11 @@ type ipPick struct {
 
 func startIP(e *upstream.Exchange, x *ipPick) {
 	x.hash = 89
-	switch addr := e.R.Conn.Peer.Bytes; len(addr) {
+	switch addr := e.R.Conn.Peer.AppendBinary(e.R.Pool.Alloc(16)[:0]); len(addr) {
 	case 4:
-		x.addr = addr[:3]
+		x.addr = buf.String(addr[:3])
 	case 16:
-		x.addr = addr
+		x.addr = buf.String(addr)
 	default:
 		x.addr = "\x00\x00\x00"
 	}
