@@ -27,6 +27,9 @@ func TestMatchAllocates(t *testing.T) {
 // TestReloadLeaks compiles a configuration's worth of patterns over and over:
 // the process may not grow.
 func TestReloadLeaks(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector uses memory of its own")
+	}
 	cycle := func() {
 		vm := NewVM(DefaultLimits)
 		for i := range 100 {
