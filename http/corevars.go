@@ -113,9 +113,9 @@ func seconds(r *Request, ms int64) Value {
 	return Val(r.Pool.String(b))
 }
 
-// variableMatches compares a field name with the rest of a variable's name:
-// any case, and "-" as "_".
-func variableMatches(field, name string) bool {
+// VariableNames reports whether the rest of a variable's name, such as $http_x,
+// names a header field: in any case, and with "_" for "-".
+func VariableNames(field, name string) bool {
 	if len(field) != len(name) {
 		return false
 	}
@@ -156,7 +156,7 @@ func joined(r *Request, list []Header, sep string, match func(*Header) bool) Val
 }
 
 func joinedByVariable(r *Request, list []Header, sep, name string) Value {
-	return joined(r, list, sep, func(h *Header) bool { return variableMatches(h.Name, name) })
+	return joined(r, list, sep, func(h *Header) bool { return VariableNames(h.Name, name) })
 }
 
 func getHeaderIn(r *Request, data any) Value {

@@ -94,7 +94,7 @@ func fieldValue(r *http.Request, list []http.Header, name string) http.Value {
 	for i := range list {
 		f := &list[i]
 		switch {
-		case f.Off || !sameName(f.Name, name):
+		case f.Off || !http.VariableNames(f.Name, name):
 		case !v.Found:
 			v = http.Val(f.Value)
 		default:
@@ -102,26 +102,6 @@ func fieldValue(r *http.Request, list []http.Header, name string) http.Value {
 		}
 	}
 	return v
-}
-
-// sameName compares a field's name with that of a variable.
-func sameName(field, name string) bool {
-	if len(field) != len(name) {
-		return false
-	}
-	for i := range len(field) {
-		c := field[i]
-		switch {
-		case c >= 'A' && c <= 'Z':
-			c |= 0x20
-		case c == '-':
-			c = '_'
-		}
-		if c != name[i] {
-			return false
-		}
-	}
-	return true
 }
 
 func getCookie(r *http.Request, data any) http.Value {

@@ -159,14 +159,14 @@ func TestFormatted(t *testing.T) {
 	}
 }
 
-// machinePath matches paths that exist on one machine only.
-var machinePath = regexp.MustCompile(`(^|[^A-Za-z0-9_])/(work|farm)/|/tmp/(src|ref|corpus)/|\.mirror/`)
+// machinePath matches paths that exist on one machine only. Classes of one letter keep it from matching itself.
+var machinePath = regexp.MustCompile(`(^|[^A-Za-z0-9_])/([w]ork|[f]arm)/|/tmp/([s]rc|[r]ef|[c]orpus)/|\.[m]irror/`)
 
 // TestNoMachinePaths checks that no file mentions a path of the machine it was written on.
 func TestNoMachinePaths(t *testing.T) {
 	for _, name := range tracked(t) {
 		text, err := os.ReadFile(filepath.Join(root, name))
-		if err != nil || bytes.IndexByte(text, 0) >= 0 || strings.HasSuffix(name, "arch/source_test.go") {
+		if err != nil || bytes.IndexByte(text, 0) >= 0 {
 			continue
 		}
 		for i, line := range strings.Split(string(text), "\n") {

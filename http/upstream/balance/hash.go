@@ -58,18 +58,7 @@ func (x *hashPick) Get(e *upstream.Exchange) bool {
 	if len(p.List) < 2 || x.key == "" {
 		return e.RR.Get(e)
 	}
-	p.Lock()
-	i := -1
-	if !p.Stale() {
-		if i = e.RR.Session(e); i < 0 {
-			i = x.pick(e)
-		}
-	}
-	if i >= 0 {
-		e.RR.Try(e, i)
-	}
-	p.Unlock()
-	return i >= 0 || e.RR.Get(e)
+	return get(e, x)
 }
 
 func (x *hashPick) pick(e *upstream.Exchange) int {
@@ -163,18 +152,7 @@ func (x *ringPick) Get(e *upstream.Exchange) bool {
 	if p.Single || x.key == "" || x.tries > maxTries || len(x.ring) == 0 {
 		return e.RR.Get(e)
 	}
-	p.Lock()
-	i := -1
-	if !p.Stale() {
-		if i = e.RR.Session(e); i < 0 {
-			i = x.pick(e)
-		}
-	}
-	if i >= 0 {
-		e.RR.Try(e, i)
-	}
-	p.Unlock()
-	return i >= 0 || e.RR.Get(e)
+	return get(e, x)
 }
 
 // pick chooses among the addresses of a server by round-robin.

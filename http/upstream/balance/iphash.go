@@ -43,18 +43,7 @@ func (x *ipPick) Get(e *upstream.Exchange) bool {
 	if len(p.List) < 2 {
 		return e.RR.Get(e)
 	}
-	p.Lock()
-	i := -1
-	if !p.Stale() {
-		if i = e.RR.Session(e); i < 0 {
-			i = x.pick(e)
-		}
-	}
-	if i >= 0 {
-		e.RR.Try(e, i)
-	}
-	p.Unlock()
-	return i >= 0 || e.RR.Get(e)
+	return get(e, x)
 }
 
 func (x *ipPick) pick(e *upstream.Exchange) int {
