@@ -13,6 +13,7 @@ import (
 	"moongate/core/event"
 	"moongate/core/log"
 	"moongate/http"
+	"moongate/http/wire/http2"
 )
 
 // conn is a connection of HTTP/2: nginx's ngx_http_v2_connection_t.
@@ -56,8 +57,8 @@ type conn struct {
 
 // newConn makes the state of a connection.
 func newConn(c *http.Conn) *conn {
-	h := &conn{c: c, streams: make(map[uint32]*stream), recvWindow: maxWindow, window: defaultWindow,
-		initWindow: defaultWindow, frameSize: maxFrame}
+	h := &conn{c: c, streams: make(map[uint32]*stream), recvWindow: http2.MaxWindow, window: http2.DefaultWindow,
+		initWindow: http2.DefaultWindow, frameSize: http2.MaxFrame}
 	h.decoder = hpack.NewDecoder(4096, nil)
 	h.out.h = h
 	c.State = h
@@ -76,17 +77,20 @@ func (h *conn) conf() *srvConf { return srvSlot.Of(h.c.Server.Scope()) }
 func (h *conn) start() {
 	h.c.Action = "processing HTTP/2 connection"
 	b := h.out.room()
-	b = appendHead(b, 18, frameSettings, 0, 0)
-	b = appendSetting(b, settingMaxStreams, uint32(h.conf().streams.V))
-	b = appendSetting(b, settingInitialWindow, uint32(h.conf().prereadSize.V))
-	b = appendSetting(b, settingMaxFrameSize, maxReceived)
-	b = appendNumber(b, frameWindow, 0, maxWindow-defaultWindow)
+	b = http2.AppendHead(b, 18, http2.FrameSettings, 0, 0)
+	b = http2.AppendSetting(b, http2.SettingMaxStreams, uint32(h.conf().streams.V))
+	b = http2.AppendSetting(b, http2.SettingInitialWindow, uint32(h.conf().prereadSize.V))
+	b = http2.AppendSetting(b, http2.SettingMaxFrameSize, maxReceived)
+	b = http2.AppendNumber(b, http2.FrameWindow, 0, http2.MaxWindow-http2.DefaultWindow)
 	h.out.put(b)
 	h.serve()
 }
 
 // readSize is the size of the buffers that are read into. It holds a frame.
 const readSize = 64 << 10
+
+// maxReceived is the largest payload that is accepted.
+const maxReceived = readSize - 4096
 
 var readBuffers = sync.Pool{New: func() any { return new([readSize]byte) }}
 
@@ -131,7 +135,7 @@ func (h *conn) wait() {
 	case errors.Is(err, event.ErrTimeout):
 		h.c.Log.Log(log.Info, unix.ETIMEDOUT, "client timed out")
 		if !h.giveUpHeader() {
-			h.fail(protocolError)
+			h.fail(http2.ProtocolError)
 		}
 	default:
 		h.failed = true
@@ -148,9 +152,9 @@ func (h *conn) arriving() uint32 {
 	if h.block != nil {
 		return h.block.id
 	}
-	if len(h.rest) >= headSize {
-		if f, _ := parseHead(h.rest); f.kind == frameHeaders {
-			return f.id
+	if len(h.rest) >= http2.HeadSize {
+		if f, _ := http2.ParseHead(h.rest); f.Kind == http2.FrameHeaders {
+			return f.ID
 		}
 	}
 	return 0
@@ -168,7 +172,7 @@ func (h *conn) giveUpHeader() bool {
 		return false
 	}
 	h.late = id
-	h.out.put(appendNumber(h.out.room(), frameRST, id, uint32(protocolError)))
+	h.out.put(http2.AppendNumber(h.out.room(), http2.FrameRST, id, uint32(http2.ProtocolError)))
 	return true
 }
 
@@ -176,7 +180,7 @@ func (h *conn) giveUpHeader() bool {
 // when it is over instead, or has something to say already.
 func (h *conn) sleep() bool {
 	if !h.out.flush() || h.closing || h.c.Worker.Exiting() {
-		h.fail(noError)
+		h.fail(http2.NoError)
 		return false
 	}
 	lc := http.CoreOf(h.c.Server)
@@ -185,7 +189,7 @@ func (h *conn) sleep() bool {
 		limit = h.c.Server.ClientHeaderTimeout.V
 	} else if h.idles++; int64(h.idles) > 10*lc.KeepaliveRequests.V {
 		h.c.Log.Log(log.Info, nil, "http2 flood detected")
-		h.fail(noError)
+		h.fail(http2.NoError)
 		return false
 	}
 	h.reader = nil
@@ -216,16 +220,16 @@ func (h *conn) lost(err error) {
 }
 
 // fail ends the connection with GOAWAY.
-func (h *conn) fail(why code) {
+func (h *conn) fail(why http2.Code) {
 	if !h.failed {
 		h.goaway(why)
 		h.failed = true
 	}
 }
 
-func (h *conn) goaway(why code) {
+func (h *conn) goaway(why http2.Code) {
 	h.closing = true
-	b := appendHead(h.out.room(), 8, frameGoaway, 0, 0)
+	b := http2.AppendHead(h.out.room(), 8, http2.FrameGoaway, 0, 0)
 	b = append(b, byte(h.lastID>>24), byte(h.lastID>>16), byte(h.lastID>>8), byte(h.lastID))
 	b = append(b, byte(why>>24), byte(why>>16), byte(why>>8), byte(why))
 	h.out.put(b)
@@ -259,7 +263,7 @@ func (h *conn) close() {
 
 // IdleTimeout implements http.IdleTimeouter.
 func (h *conn) IdleTimeout() {
-	h.fail(noError)
+	h.fail(http2.NoError)
 	h.out.tryFlush()
 	h.end()
 }
@@ -275,7 +279,7 @@ func (h *conn) end() {
 // answered than what has begun.
 func (h *conn) quit() {
 	if !h.closing && !h.failed {
-		h.goaway(noError)
+		h.goaway(http2.NoError)
 	}
 	if h.reader != nil {
 		h.reader.Ready()
@@ -307,7 +311,7 @@ func (h *conn) receive() error {
 		n = copy(buf, buf[used:n])
 		if h.total/8 > h.useful+1<<20 {
 			h.c.Log.Log(log.Info, nil, "http2 flood detected")
-			h.fail(noError)
+			h.fail(http2.NoError)
 			return nil
 		}
 	}
@@ -324,33 +328,33 @@ func (h *conn) read(p []byte) (int, error) {
 // frames acts on the complete frames in b and returns how much of b they are.
 func (h *conn) frames(b []byte) (used int) {
 	if !h.ready {
-		n := min(len(b), len(preface))
+		n := min(len(b), len(http2.Preface))
 		switch {
-		case string(b[:n]) != preface[:n]:
+		case string(b[:n]) != http2.Preface[:n]:
 			h.c.Log.Log(log.Info, nil, "invalid connection preface")
-			h.fail(protocolError)
+			h.fail(http2.ProtocolError)
 			return 0
-		case n < len(preface):
+		case n < len(http2.Preface):
 			return 0
 		}
 		h.ready, used = true, n
 	}
-	for len(b)-used >= headSize && !h.failed {
-		f, length := parseHead(b[used:])
-		if f.kind == framePush || length > maxReceived && f.kind > framePush {
+	for len(b)-used >= http2.HeadSize && !h.failed {
+		f, length := http2.ParseHead(b[used:])
+		if f.Kind == http2.FramePush || length > maxReceived && f.Kind > http2.FramePush {
 			h.frame(&f)
 			return used
 		}
 		if length > maxReceived {
 			h.c.Log.Log(log.Info, nil, "client sent too large frame: %d", length)
-			h.fail(frameSizeError)
+			h.fail(http2.FrameSizeError)
 			return used
 		}
-		if len(b)-used < headSize+length {
+		if len(b)-used < http2.HeadSize+length {
 			break
 		}
-		f.payload = b[used+headSize : used+headSize+length : used+headSize+length]
-		used += headSize + length
+		f.Payload = b[used+http2.HeadSize : used+http2.HeadSize+length : used+http2.HeadSize+length]
+		used += http2.HeadSize + length
 		if !h.frame(&f) {
 			break
 		}

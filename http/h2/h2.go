@@ -22,6 +22,7 @@ import (
 	"moongate/conf"
 	"moongate/core/process"
 	"moongate/http"
+	"moongate/http/wire/http2"
 )
 
 type mainConf struct {
@@ -47,11 +48,7 @@ var (
 	locSlot  = &conf.Slot[locConf]{Level: conf.LevelLocation}
 )
 
-const (
-	maxWindow     = 1<<31 - 1
-	defaultWindow = 65535
-	in            = conf.HTTPMain | conf.HTTPServer
-)
+const in = conf.HTTPMain | conf.HTTPServer
 
 // Module has the http2 directives and $http2.
 var Module = &http.Module{
@@ -70,8 +67,8 @@ var Module = &http.Module{
 			obsolete("http2_max_header_size", in, conf.Take1, "large_client_header_buffers"),
 			srvSlot.Size("http2_body_preread_size", in, func(c *srvConf) *conf.Opt[int64] { return &c.prereadSize }, 65536,
 				func(cf *conf.Conf, v *int64) error {
-					if *v > maxWindow {
-						return cf.Errorf("the maximum body preread buffer size is %d", maxWindow)
+					if *v > http2.MaxWindow {
+						return cf.Errorf("the maximum body preread buffer size is %d", http2.MaxWindow)
 					}
 					return nil
 				}),
@@ -178,8 +175,8 @@ func chosen(c *http.Conn) bool {
 	if c.Addr.SSL {
 		return false
 	}
-	var b [len(preface)]byte
+	var b [len(http2.Preface)]byte
 	n, err := c.TryPeek(b[:])
 	const method = 3 // no method of HTTP/1 begins with PRI
-	return err == nil && n >= method && string(b[:n]) == preface[:n]
+	return err == nil && n >= method && string(b[:n]) == http2.Preface[:n]
 }

@@ -8,6 +8,7 @@ import (
 
 	"moongate/core/log"
 	"moongate/http"
+	"moongate/http/wire/http2"
 )
 
 // headerBlock is a header block being received.
@@ -29,35 +30,35 @@ type headerBlock struct {
 const maxContinuations = 256
 
 // headers begins a header block (ngx_http_v2_state_headers).
-func (h *conn) headers(f *frame) bool {
-	size := len(f.payload)
-	if !f.unpad() {
-		return h.refuse(protocolError, "client sent padded HEADERS frame with incorrect length: %d", size)
+func (h *conn) headers(f *http2.Frame) bool {
+	size := len(f.Payload)
+	if !f.Unpad() {
+		return h.refuse(http2.ProtocolError, "client sent padded HEADERS frame with incorrect length: %d", size)
 	}
 	const prioritySize = 5
 	depends := uint32(0)
-	if f.has(flagPriority) {
-		if len(f.payload) < prioritySize {
-			return h.refuse(frameSizeError, "client sent HEADERS frame with incorrect length %d", size)
+	if f.Has(http2.FlagPriority) {
+		if len(f.Payload) < prioritySize {
+			return h.refuse(http2.FrameSizeError, "client sent HEADERS frame with incorrect length %d", size)
 		}
-		depends = dependency(f.payload)
-		f.payload = f.payload[prioritySize:]
+		depends = dependency(f.Payload)
+		f.Payload = f.Payload[prioritySize:]
 	}
-	if len(f.payload) == 0 && f.has(flagEndHeaders) {
-		return h.refuse(frameSizeError, "client sent HEADERS frame with empty header block")
+	if len(f.Payload) == 0 && f.Has(http2.FlagEndHeaders) {
+		return h.refuse(http2.FrameSizeError, "client sent HEADERS frame with empty header block")
 	}
-	b := &headerBlock{id: f.id, endStream: f.has(flagEndStream)}
+	b := &headerBlock{id: f.ID, endStream: f.Has(http2.FlagEndStream)}
 	lb := h.c.Server.LargeClientHeaderBuffer.V
 	b.limit = lb.Size * int64(lb.N)
 	switch {
-	case f.id%2 == 1 && f.id <= h.lastID && h.trailers(b):
-	case f.id%2 == 0 || f.id <= h.lastID:
-		if f.id%2 == 1 && h.closedByClient(f.id) {
-			h.out.put(appendNumber(h.out.room(), frameRST, f.id, uint32(streamClosed)))
+	case f.ID%2 == 1 && f.ID <= h.lastID && h.trailers(b):
+	case f.ID%2 == 0 || f.ID <= h.lastID:
+		if f.ID%2 == 1 && h.closedByClient(f.ID) {
+			h.out.put(http2.AppendNumber(h.out.room(), http2.FrameRST, f.ID, uint32(http2.StreamClosed)))
 		}
-		return h.refuse(protocolError, "client sent HEADERS frame with incorrect identifier %d, the last was %d", f.id, h.lastID)
-	case depends == f.id:
-		return h.refuse(protocolError, "client sent HEADERS frame for stream %d with incorrect dependency", f.id)
+		return h.refuse(http2.ProtocolError, "client sent HEADERS frame with incorrect identifier %d, the last was %d", f.ID, h.lastID)
+	case depends == f.ID:
+		return h.refuse(http2.ProtocolError, "client sent HEADERS frame for stream %d with incorrect dependency", f.ID)
 	default:
 		if !h.openStream(b) {
 			return false
@@ -90,7 +91,7 @@ func (h *conn) openStream(b *headerBlock) bool {
 		h.c.Log.Log(log.Info, nil, "concurrent streams exceeded %d", h.processing)
 	case h.fresh > 2*limit:
 		h.c.Log.Log(log.Info, nil, "client sent too many streams at once")
-	case !h.acked && !b.endStream && h.conf().prereadSize.V < defaultWindow:
+	case !h.acked && !b.endStream && h.conf().prereadSize.V < http2.DefaultWindow:
 		h.c.Log.Log(log.Info, nil, "client sent stream with data before settings were acknowledged")
 	default:
 		b.stream = h.newStream(b.id, b.endStream)
@@ -100,45 +101,45 @@ func (h *conn) openStream(b *headerBlock) bool {
 		lc, c := http.CoreOf(h.c.Server), h.c
 		if lc.Keepalive.V.Timeout == 0 || c.Requests >= lc.KeepaliveRequests.V ||
 			c.Loop().NowMsec()-c.Start > lc.KeepaliveTime.V.Milliseconds() {
-			h.goaway(noError)
+			h.goaway(http2.NoError)
 		}
 		return true
 	}
 	if h.refused++; h.refused > max(limit, 100) {
-		return h.refuse(noError, "client sent too many refused streams")
+		return h.refuse(http2.NoError, "client sent too many refused streams")
 	}
-	return h.out.reply(appendNumber(h.out.room(), frameRST, b.id, uint32(refusedStream)))
+	return h.out.reply(http2.AppendNumber(h.out.room(), http2.FrameRST, b.id, uint32(http2.RefusedStream)))
 }
 
 // continuation goes on with a header block.
-func (h *conn) continuation(f *frame) bool {
+func (h *conn) continuation(f *http2.Frame) bool {
 	switch {
 	case h.block == nil:
-		return h.refuse(protocolError, "client sent unexpected CONTINUATION frame")
-	case h.block.id != f.id:
-		return h.refuse(protocolError, "client sent CONTINUATION frame with incorrect identifier")
+		return h.refuse(http2.ProtocolError, "client sent unexpected CONTINUATION frame")
+	case h.block.id != f.ID:
+		return h.refuse(http2.ProtocolError, "client sent CONTINUATION frame with incorrect identifier")
 	}
 	if h.block.frames++; h.block.frames > maxContinuations {
-		return h.refuse(enhanceYourCalm, "client sent too many CONTINUATION frames")
+		return h.refuse(http2.EnhanceYourCalm, "client sent too many CONTINUATION frames")
 	}
 	return h.fragment(f)
 }
 
 // fragment decodes a piece of a header block.
-func (h *conn) fragment(f *frame) bool {
+func (h *conn) fragment(f *http2.Frame) bool {
 	b := h.block
-	b.length += int64(len(f.payload))
+	b.length += int64(len(f.Payload))
 	h.decoder.SetMaxStringLength(int(min(h.c.Server.LargeClientHeaderBuffer.V.Size, math.MaxInt32)))
 	h.decoder.SetEmitFunc(b.take)
-	_, err := h.decoder.Write(f.payload)
+	_, err := h.decoder.Write(f.Payload)
 	switch {
-	case err == nil && f.has(flagEndHeaders) && h.decoder.Close() != nil:
-		return h.refuse(frameSizeError, "client sent header block with incorrect length")
+	case err == nil && f.Has(http2.FlagEndHeaders) && h.decoder.Close() != nil:
+		return h.refuse(http2.FrameSizeError, "client sent header block with incorrect length")
 	case errors.Is(err, hpack.ErrStringLength) || b.limit < 0:
-		return h.refuse(enhanceYourCalm, "client sent too large header")
+		return h.refuse(http2.EnhanceYourCalm, "client sent too large header")
 	case err != nil:
-		return h.refuse(compressionError, "client sent invalid encoded header field: %s", err)
-	case !f.has(flagEndHeaders):
+		return h.refuse(http2.CompressionError, "client sent invalid encoded header field: %s", err)
+	case !f.Has(http2.FlagEndHeaders):
 		return true
 	}
 	h.block = nil

@@ -6,6 +6,7 @@ import (
 
 	"moongate/core/event"
 	"moongate/http"
+	"moongate/http/wire/http2"
 )
 
 // waitList are fibers that wait for the same thing, in the order in which they
@@ -53,7 +54,7 @@ const (
 	// answers.
 	maxReplies = 64 << 10
 	// outSize is the size of the buffers that are kept.
-	outSize = highWater + maxFrame + headSize
+	outSize = highWater + http2.MaxFrame + http2.HeadSize
 )
 
 var outBuffers = sync.Pool{New: func() any { return new([outSize]byte) }}
@@ -84,7 +85,7 @@ func (o *output) reply(b []byte) bool {
 	o.replies += len(b) - len(o.buf)
 	o.put(b)
 	if o.replies > maxReplies {
-		return o.h.refuse(noError, "http2 flood detected")
+		return o.h.refuse(http2.NoError, "http2 flood detected")
 	}
 	return true
 }

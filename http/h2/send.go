@@ -13,6 +13,7 @@ import (
 	"moongate/core/log"
 	"moongate/http"
 	"moongate/http/wire"
+	"moongate/http/wire/http2"
 )
 
 var errFailed = errors.New("stream has failed")
@@ -22,11 +23,11 @@ func (s *stream) SendHeader(r *http.Request) error {
 	if s.c.Failed || s.outClosed {
 		return errFailed
 	}
-	b := appendStatus(make([]byte, 0, 256), r.Out.Status)
+	b := http2.AppendStatus(make([]byte, 0, 256), r.Out.Status)
 	b = s.appendFixed(b, r)
 	for i := range r.Out.List {
 		if f := &r.Out.List[i]; !f.Off {
-			b = appendField(b, f.Name, f.Value)
+			b = http2.AppendField(b, f.Name, f.Value)
 		}
 	}
 	fin := r.HeaderOnly || r.Out.ContentLength == 0 && !r.ExpectTrailers
@@ -36,22 +37,22 @@ func (s *stream) SendHeader(r *http.Request) error {
 
 // sendBlock sends a header block in as many frames as it takes.
 func (s *stream) sendBlock(r *http.Request, block []byte, fin bool) {
-	o, kind, flags := &s.h.out, frameHeaders, uint8(0)
+	o, kind, flags := &s.h.out, http2.FrameHeaders, uint8(0)
 	if fin {
-		flags = flagEndStream
+		flags = http2.FlagEndStream
 	}
 	for {
 		n := min(len(block), s.h.frameSize)
 		if n == len(block) {
-			flags |= flagEndHeaders
+			flags |= http2.FlagEndHeaders
 		}
-		o.put(append(appendHead(o.room(), n, kind, flags, s.id), block[:n]...))
-		r.HeaderSize += int64(headSize + n)
-		r.BytesSent += int64(headSize + n)
+		o.put(append(http2.AppendHead(o.room(), n, kind, flags, s.id), block[:n]...))
+		r.HeaderSize += int64(http2.HeadSize + n)
+		r.BytesSent += int64(http2.HeadSize + n)
 		if block = block[n:]; len(block) == 0 {
 			break
 		}
-		kind, flags = frameContinuation, 0
+		kind, flags = http2.FrameContinuation, 0
 	}
 	s.outClosed = s.outClosed || fin
 }
@@ -63,37 +64,37 @@ func (s *stream) appendFixed(b []byte, r *http.Request) []byte {
 	if !o.Decided("Server") {
 		switch lc.ServerTokens.V {
 		case http.ServerTokensOn:
-			b = appendIndexed(b, indexServer, build.Server)
+			b = http2.AppendIndexed(b, http2.IndexServer, build.Server)
 		case http.ServerTokensBuild:
-			b = appendIndexed(b, indexServer, build.ServerBuild)
+			b = http2.AppendIndexed(b, http2.IndexServer, build.ServerBuild)
 		default:
-			b = appendIndexed(b, indexServer, "nginx")
+			b = http2.AppendIndexed(b, http2.IndexServer, "nginx")
 		}
 	}
 	if !o.Decided("Date") {
-		b = appendIndexed(b, indexDate, string(s.c.Worker.Clock.Times().HTTP))
+		b = http2.AppendIndexed(b, http2.IndexDate, string(s.c.Worker.Clock.Times().HTTP))
 	}
 	if o.ContentType != "" {
 		if o.Charset != "" && !o.TypeHasParams() {
 			o.ContentType = r.Pool.Concat(o.ContentType, "; charset=", o.Charset)
 			o.Charset = ""
 		}
-		b = appendIndexed(b, indexContentType, o.ContentType)
+		b = http2.AppendIndexed(b, http2.IndexContentType, o.ContentType)
 	}
 	if o.ContentLength >= 0 && o.Find("Content-Length") == nil {
-		b = appendIndexed(b, indexContentLength, strconv.FormatInt(o.ContentLength, 10))
+		b = http2.AppendIndexed(b, http2.IndexContentLength, strconv.FormatInt(o.ContentLength, 10))
 	}
 	if o.LastModified >= 0 && o.Find("Last-Modified") == nil {
-		b = appendIndexed(b, indexLastModified, string(wire.AppendDate(nil, o.LastModified)))
+		b = http2.AppendIndexed(b, http2.IndexLastModified, string(wire.AppendDate(nil, o.LastModified)))
 	}
 	if f := o.Find("Location"); f != nil && f.Value != "" {
 		f.Value = s.location(r, f)
 		f.Off = true
-		b = appendIndexed(b, indexLocation, f.Value)
+		b = http2.AppendIndexed(b, http2.IndexLocation, f.Value)
 	}
 	if r.GzipVary {
 		if lc.GzipVary.V {
-			b = appendIndexed(b, indexVary, "Accept-Encoding")
+			b = http2.AppendIndexed(b, http2.IndexVary, "Accept-Encoding")
 		} else {
 			r.GzipVary = false
 		}
@@ -126,9 +127,9 @@ func (s *stream) SendEarlyHints(r *http.Request, fields []http.Header) error {
 	if s.c.Failed || s.outClosed || len(fields) == 0 {
 		return nil
 	}
-	b := appendStatus(nil, 103)
+	b := http2.AppendStatus(nil, 103)
 	for i := range fields {
-		b = appendField(b, fields[i].Name, fields[i].Value)
+		b = http2.AppendField(b, fields[i].Name, fields[i].Value)
 	}
 	s.sendBlock(r, b, false)
 	return nil
@@ -163,7 +164,7 @@ func (s *stream) SendBody(r *http.Request, bufs []http.Buf) error {
 		s.sendBlock(r, trailerBlock(r), true)
 	case last && !s.outClosed:
 		o := &s.h.out
-		o.put(appendHead(o.room(), 0, frameData, flagEndStream, s.id))
+		o.put(http2.AppendHead(o.room(), 0, http2.FrameData, http2.FlagEndStream, s.id))
 		s.outClosed = true
 	}
 	return nil
@@ -189,7 +190,7 @@ func (f *source) next(n int64) (b *http.Buf, off, size int64) {
 func trailerBlock(r *http.Request) (b []byte) {
 	for i := range r.Out.Trailers {
 		if f := &r.Out.Trailers[i]; !f.Off {
-			b = appendField(b, f.Name, f.Value)
+			b = http2.AppendField(b, f.Name, f.Value)
 		}
 	}
 	return b
@@ -229,11 +230,11 @@ func (s *stream) allowance(r *http.Request, n int64) (int64, error) {
 func (s *stream) sendData(r *http.Request, from *source, n int64, fin bool) error {
 	o, flags := &s.h.out, uint8(0)
 	if fin {
-		flags = flagEndStream
+		flags = http2.FlagEndStream
 	}
 	out := o.room()
 	start := len(out)
-	out = appendHead(out, int(n), frameData, flags, s.id)
+	out = http2.AppendHead(out, int(n), http2.FrameData, flags, s.id)
 	for left := n; left > 0; {
 		b, off, size := from.next(left)
 		left -= size
@@ -251,8 +252,8 @@ func (s *stream) sendData(r *http.Request, from *source, n int64, fin bool) erro
 	o.put(out)
 	s.h.window -= n
 	s.window -= n
-	r.HeaderSize += headSize
-	r.BytesSent += headSize + n
+	r.HeaderSize += http2.HeadSize
+	r.BytesSent += http2.HeadSize + n
 	s.outClosed = s.outClosed || fin
 	s.c.Loop().Spend(int(n))
 	return nil

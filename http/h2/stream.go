@@ -6,6 +6,7 @@ import (
 	"moongate/core/event"
 	"moongate/core/log"
 	"moongate/http"
+	"moongate/http/wire/http2"
 )
 
 // stream is a request of a connection: nginx's ngx_http_v2_stream_t, and what
@@ -80,13 +81,13 @@ func (s *stream) finish() {
 	switch {
 	case s.rstSent || h.failed:
 	case !s.outClosed && s.c.TimedOut:
-		s.reset(protocolError)
+		s.reset(http2.ProtocolError)
 	case !s.outClosed:
-		s.reset(internalError)
+		s.reset(http2.InternalError)
 	case s.malformed:
-		s.reset(protocolError)
+		s.reset(http2.ProtocolError)
 	case !s.inClosed:
-		s.reset(noError)
+		s.reset(http2.NoError)
 	}
 	if h.streams[s.id] == s {
 		delete(h.streams, s.id)
@@ -108,16 +109,16 @@ func (s *stream) drop() {
 }
 
 // reset sends RST_STREAM.
-func (s *stream) reset(why code) {
+func (s *stream) reset(why http2.Code) {
 	s.rstSent, s.outClosed = true, true
-	s.h.out.put(appendNumber(s.h.out.room(), frameRST, s.id, uint32(why)))
+	s.h.out.put(http2.AppendNumber(s.h.out.room(), http2.FrameRST, s.id, uint32(why)))
 }
 
 // terminate ends the stream for something that the client did wrong.
-func (s *stream) terminate(why code) {
+func (s *stream) terminate(why http2.Code) {
 	if !s.rstSent {
 		s.rstSent, s.outClosed, s.inClosed, s.skip = true, true, true, true
-		s.h.out.reply(appendNumber(s.h.out.room(), frameRST, s.id, uint32(why)))
+		s.h.out.reply(http2.AppendNumber(s.h.out.room(), http2.FrameRST, s.id, uint32(why)))
 	}
 	s.abort()
 }
@@ -179,7 +180,7 @@ func (s *stream) give(n int64) {
 		return
 	}
 	s.recvWindow += s.grant
-	s.h.out.put(appendNumber(s.h.out.room(), frameWindow, s.id, uint32(s.grant)))
+	s.h.out.put(http2.AppendNumber(s.h.out.room(), http2.FrameWindow, s.id, uint32(s.grant)))
 	s.grant = 0
 }
 
@@ -192,7 +193,7 @@ func (s *stream) widen() {
 	s.wide = true
 	if more := maxBodyWindow - s.recvWindow - int64(len(s.body)); more > 0 {
 		s.recvWindow += more
-		s.h.out.put(appendNumber(s.h.out.room(), frameWindow, s.id, uint32(more)))
+		s.h.out.put(http2.AppendNumber(s.h.out.room(), http2.FrameWindow, s.id, uint32(more)))
 	}
 }
 

@@ -1,4 +1,4 @@
-package h2
+package http2
 
 import (
 	"bytes"
@@ -10,12 +10,12 @@ import (
 // TestFields: what is encoded is decoded by another implementation.
 func TestFields(t *testing.T) {
 	long := string(bytes.Repeat([]byte{0xff}, 300))
-	b := appendStatus(nil, 200)
-	b = appendStatus(b, 418)
-	b = appendIndexed(b, indexServer, "nginx")
-	b = appendIndexed(b, indexVary, "Accept-Encoding")
-	b = appendField(b, "X-Name", "")
-	b = appendField(b, "x-long", long)
+	b := AppendStatus(nil, 200)
+	b = AppendStatus(b, 418)
+	b = AppendIndexed(b, IndexServer, "nginx")
+	b = AppendIndexed(b, IndexVary, "Accept-Encoding")
+	b = AppendField(b, "X-Name", "")
+	b = AppendField(b, "x-long", long)
 	want := []hpack.HeaderField{{Name: ":status", Value: "200"}, {Name: ":status", Value: "418"}, {Name: "server", Value: "nginx"},
 		{Name: "vary", Value: "Accept-Encoding"}, {Name: "x-name"}, {Name: "x-long", Value: long}}
 	got, err := hpack.NewDecoder(0, nil).DecodeFull(b)
@@ -32,7 +32,7 @@ func TestFields(t *testing.T) {
 func TestFieldsAllocate(t *testing.T) {
 	b := make([]byte, 0, 256)
 	if n := testing.AllocsPerRun(100, func() {
-		b = appendField(appendIndexed(appendStatus(b[:0], 200), indexServer, "nginx"), "X-Name", "value")
+		b = AppendField(AppendIndexed(AppendStatus(b[:0], 200), IndexServer, "nginx"), "X-Name", "value")
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
@@ -45,18 +45,18 @@ func TestUnpad(t *testing.T) {
 	}{
 		{"\x00ab", "ab", true}, {"\x01ab", "a", true}, {"\x02ab", "", true}, {"\x03ab", "\x03ab", false}, {"", "", false},
 	} {
-		f := frame{flags: flagPadded, payload: []byte(test.payload)}
-		if ok := f.unpad(); ok != test.ok || string(f.payload) != test.want {
-			t.Errorf("%q: %q %v", test.payload, f.payload, ok)
+		f := Frame{Flags: FlagPadded, Payload: []byte(test.payload)}
+		if ok := f.Unpad(); ok != test.ok || string(f.Payload) != test.want {
+			t.Errorf("%q: %q %v", test.payload, f.Payload, ok)
 		}
 	}
 }
 
 func TestHead(t *testing.T) {
-	b := appendHead(nil, 0x010203, frameHeaders, flagEndStream, 7)
+	b := AppendHead(nil, 0x010203, FrameHeaders, FlagEndStream, 7)
 	b[5] |= 0x80 // reserved
-	f, n := parseHead(b)
-	if f.kind != frameHeaders || !f.has(flagEndStream) || f.id != 7 || n != 0x010203 {
+	f, n := ParseHead(b)
+	if f.Kind != FrameHeaders || !f.Has(FlagEndStream) || f.ID != 7 || n != 0x010203 {
 		t.Errorf("%+v %#x", f, n)
 	}
 }

@@ -1,40 +1,38 @@
-package h2
+package http2
 
-import (
-	"golang.org/x/net/http2/hpack"
-)
+import "golang.org/x/net/http2/hpack"
 
 // Numbers of names in the static table (RFC 7541, appendix A).
 const (
 	indexStatus        = 8
-	indexContentLength = 28
-	indexContentType   = 31
-	indexDate          = 33
-	indexLastModified  = 44
-	indexLocation      = 46
-	indexServer        = 54
-	indexVary          = 59
+	IndexContentLength = 28
+	IndexContentType   = 31
+	IndexDate          = 33
+	IndexLastModified  = 44
+	IndexLocation      = 46
+	IndexServer        = 54
+	IndexVary          = 59
 )
 
 // statusIndex are the statuses that the static table has.
 var statusIndex = map[int]byte{200: 8, 204: 9, 206: 10, 304: 11, 400: 12, 404: 13, 500: 14}
 
-// appendStatus appends ":status". No field goes into the client's table, so
-// that the order in which streams are encoded does not matter.
-func appendStatus(b []byte, status int) []byte {
+// AppendStatus appends ":status". No field goes into the other side's table,
+// so that the order in which streams are encoded does not matter.
+func AppendStatus(b []byte, status int) []byte {
 	if i, ok := statusIndex[status]; ok {
 		return append(b, 0x80|i)
 	}
 	return append(b, indexStatus, 3, byte('0'+status/100%10), byte('0'+status/10%10), byte('0'+status%10))
 }
 
-// appendIndexed appends a field whose name is in the static table.
-func appendIndexed(b []byte, name int, value string) []byte {
+// AppendIndexed appends a field whose name is in the static table.
+func AppendIndexed(b []byte, name int, value string) []byte {
 	return appendString(appendInt(b, 4, 0, uint64(name)), value)
 }
 
-// appendField appends a field; the name is sent in lower case.
-func appendField(b []byte, name, value string) []byte {
+// AppendField appends a field; the name is sent in lower case.
+func AppendField(b []byte, name, value string) []byte {
 	b = append(b, 0)
 	b = appendInt(b, 7, 0, uint64(len(name)))
 	for i := range len(name) {
