@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 )
 
@@ -12,13 +13,20 @@ type benchCase struct {
 
 	uri    string            // what wrk asks for
 	log    bool              // access_log on
+	http   string            // directives of the http block
 	server string            // directives of the server block
 	files  map[string]string // below the prefix
 	lua    bool              // needs the Lua module
+	redis  bool              // needs a redis, which then listens on redisPort
+
+	redisPort int
 }
 
-// cases is the table; a new case is a new row.
-var cases = []benchCase{
+// cases is every row.
+func cases() []benchCase { return slices.Concat(httpCases, luaCases, processCases) }
+
+// httpCases are the rows without Lua.
+var httpCases = []benchCase{
 	{
 		name: "return", title: "return 200 with a short text", measure: throughput,
 		uri: "/", server: `location / { return 200 "hello\n"; }`,
@@ -39,21 +47,10 @@ var cases = []benchCase{
 		name: "file-100k", title: "a file of 100 KB", measure: throughput,
 		uri: "/100k.txt", files: map[string]string{"html/100k.txt": strings.Repeat("0123456789abcde\n", 6400)},
 	},
-	{
-		name: "lua-hello", title: "content_by_lua that says hello", measure: throughput, lua: true,
-		uri: "/", server: `location / { content_by_lua_block { ngx.say("hello") } }`,
-	},
-	{
-		name: "lua-items", title: "a Lua handler that builds 50 items from its query", measure: throughput, lua: true,
-		uri: "/?n=50&name=item", server: `location / { content_by_lua_block {
-			local args = ngx.req.get_uri_args()
-			local out = {}
-			for i = 1, tonumber(args.n) do
-				out[#out + 1] = args.name .. ":" .. i .. ";"
-			end
-			ngx.say(table.concat(out))
-		} }`,
-	},
+}
+
+// processCases are the rows about the processes themselves.
+var processCases = []benchCase{
 	{
 		name: "idle", title: "memory for each idle keep-alive connection", measure: idle,
 		uri: "/", server: `location / { return 200 "hello\n"; }`,

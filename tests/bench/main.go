@@ -58,7 +58,7 @@ func run() error {
 		fmt.Println(machine(targets))
 	}
 	var results []*result
-	for _, c := range cases {
+	for _, c := range cases() {
 		if !o.cases.MatchString(c.name) {
 			continue
 		}
@@ -96,7 +96,7 @@ func parseFlags() (*options, error) {
 	list := flag.Bool("list", false, "list the cases")
 	flag.Parse()
 	if *list {
-		for _, c := range cases {
+		for _, c := range cases() {
 			fmt.Printf("%-14s %s\n", c.name, c.title)
 		}
 		os.Exit(0)

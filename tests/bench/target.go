@@ -109,8 +109,8 @@ http {
         %s
     }
 }
-`, s.target.globals, log, strings.ReplaceAll(http, "%PORT%", strconv.Itoa(s.port)), s.port, c.server)
-	return b.String()
+`, s.target.globals, log, c.http+http, s.port, c.server)
+	return strings.NewReplacer("%PORT%", strconv.Itoa(s.port), "%PREFIX%", s.prefix, "%REDIS%", strconv.Itoa(c.redisPort)).Replace(b.String())
 }
 
 // start starts the server and waits until a worker answers a request.

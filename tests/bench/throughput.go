@@ -12,6 +12,14 @@ import (
 // throughput drives each target with wrk in turns, after a short warm-up.
 func throughput(ctx context.Context, o *options, c benchCase, targets []*target) (*result, error) {
 	r := newResult(c, "CPU µs/request", "user µs", "system µs", "requests/s", "p50 µs", "p99 µs", "RSS MB")
+	if c.redis {
+		redis, err := startRedis(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer redis.stop()
+		c.redisPort = redis.port
+	}
 	var servers []*running
 	defer func() {
 		for _, s := range servers {
@@ -66,7 +74,7 @@ func (s *running) wrk(ctx context.Context, o *options, c benchCase, duration tim
 		return nil, err
 	}
 	seconds := strconv.Itoa(max(1, int(duration.Round(time.Second)/time.Second)))
-	out, err := exec.CommandContext(ctx, "wrk", "-t1", "-c", strconv.Itoa(o.connections), "-d", seconds+"s", "--latency",
+	out, err := exec.CommandContext(ctx, "wrk", "-t1", "-c", strconv.Itoa(o.connections), "-d", seconds+"s", "--latency", "--timeout", "30s",
 		"http://"+s.address()+c.uri).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("wrk: %w: %s", err, out)
