@@ -11,8 +11,8 @@ import (
 func (m *MainConf) install(cf *conf.Conf) {
 	cycle := process.Of(cf.Cycle)
 	start := func(pw *process.Worker) error {
-		if pw.ID < 0 {
-			return nil // a helper serves nobody
+		if !pw.Hosts() {
+			return nil
 		}
 		w := &Worker{Worker: pw, Main: m, Clock: &cycle.LogEnv().Clock}
 		m.worker = w

@@ -5,11 +5,11 @@ import (
 	"moongate/core/build"
 )
 
-// arguments are the options of a configure run that would have given this
+// Arguments are the options of a configure run that would have given this
 // binary: the paths, what the modules stand for, and which of the modules that
 // nginx has by default are missing. Test suites, certbot and installers ask
 // -V what a server can do.
-func arguments(reg *conf.Registry) []string {
+func Arguments(reg *conf.Registry) []string {
 	var list []string
 	add := func(option, value string) {
 		if value != "" {

@@ -109,7 +109,7 @@ func (f *flags) showVersion(reg *conf.Registry) {
 		text += "built by " + runtime.Version() + "\n" +
 			"built with OpenSSL " + build.OpenSSLVersion + " (in its place: crypto/tls)\n" +
 			"TLS SNI support enabled\n" +
-			"configure arguments: " + strings.Join(arguments(reg), " ") + "\n"
+			"configure arguments: " + strings.Join(Arguments(reg), " ") + "\n"
 	}
 	stderr(text)
 }

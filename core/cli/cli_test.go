@@ -98,7 +98,7 @@ func TestArguments(t *testing.T) {
 		{[]*conf.Module{{Arguments: []string{"--with-stream", "--with-http_ssl_module"}}, {Arguments: []string{"--with-stream"}}},
 			[]string{" --user=nobody --with-stream --with-http_ssl_module "}, nil},
 	} {
-		got := strings.Join(arguments(conf.NewRegistry(tt.modules...)), " ") + " "
+		got := strings.Join(Arguments(conf.NewRegistry(tt.modules...)), " ") + " "
 		for _, s := range tt.has {
 			if strings.Count(got, s) != 1 {
 				t.Errorf("%q is not there once: %s", s, got)

@@ -65,6 +65,7 @@ func (m *master) start(ch *child) error {
 	}
 	ch.pid, ch.exited, ch.ready, ch.generation = pid, false, false, m.generation
 	ch.channel = os.NewFile(uintptr(pair[0]), "channel")
+	m.cycle.shared.list(pid)
 	m.log().Log(log.Notice, nil, "start %s %d", ch.name, pid)
 	go m.listen(ch.channel, pid)
 	return nil
@@ -130,6 +131,7 @@ func (m *master) reap() {
 		if ch != nil {
 			ch.status, ch.exited, name = status, true, ch.name
 		}
+		m.cycle.shared.unlist(pid)
 		m.logExit(name, pid, status)
 		// A Go program that panics exits with status 2 too. It is fatal, in
 		// the sense that the next one would do the same, only from a process

@@ -11,11 +11,15 @@ type Helper struct {
 	// Name is its title: "cache manager process".
 	Name string
 	// Run is the helper's work, in a fiber; the process ends when it returns.
+	// Without it modules start in the helper as they do in a worker, and it
+	// lives until it is told to exit.
 	Run func(w *Worker)
 	// Respawn starts it again when it dies.
 	Respawn bool
 	// Privileged keeps the rights of the super-user.
 	Privileged bool
+	// Connections is its worker_connections; 0 means 512.
+	Connections int
 }
 
 // AddHelper has the master start a helper process for the cycle.
@@ -35,14 +39,14 @@ func (c *Cycle) allHelpers() []*Helper {
 		managed = managed || p.Manager != nil
 		loaded = loaded || p.Loader != nil
 	}
-	list := c.helpers
+	var list []*Helper
 	if managed {
 		list = append(list, &Helper{Name: "cache manager process", Run: manageCaches, Respawn: true})
 	}
 	if managed && loaded {
 		list = append(list, &Helper{Name: "cache loader process", Run: loadCaches})
 	}
-	return list
+	return append(list, c.helpers...)
 }
 
 func (c *Cycle) helper(name string) *Helper {
@@ -81,11 +85,16 @@ func loadCaches(w *Worker) {
 
 // runHelper is the life of a helper process on its loop.
 func (w *Worker) runHelper(h *Helper) {
-	w.Loop.Go(func() {
-		h.Run(w)
-		w.Loop.Stop()
-	})
+	if h.Run != nil {
+		w.Loop.Go(func() {
+			h.Run(w)
+			w.Loop.Stop()
+		})
+	}
 	if err := w.Loop.Run(); err != nil {
 		w.Cycle.log.Log(log.Alert, err, "the event loop failed")
+	}
+	if h.Run == nil {
+		w.Cycle.log.Log(log.Notice, nil, "exit")
 	}
 }

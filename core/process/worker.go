@@ -28,6 +28,7 @@ type Worker struct {
 	ID int
 
 	title      *title
+	child      bool // the master is another process
 	daemonized bool
 	helper     *Helper
 	channel    *event.Conn
@@ -43,6 +44,36 @@ type Worker struct {
 // Exiting reports whether the worker shuts down gracefully: connections are
 // not kept alive and nothing new is to be begun.
 func (w *Worker) Exiting() bool { return w.exiting }
+
+// Type is what the process is, in OpenResty's words: "worker", "single" for
+// the only process, "privileged agent" for a helper that modules start in, and
+// "helper".
+func (w *Worker) Type() string {
+	switch {
+	case !w.child:
+		return "single"
+	case w.helper == nil:
+		return "worker"
+	case w.helper.Run == nil:
+		return "privileged agent"
+	}
+	return "helper"
+}
+
+// Hosts reports whether modules start in this process: in workers, in the only
+// process there is, and in helpers without work of their own.
+func (w *Worker) Hosts() bool { return w.helper == nil || w.helper.Run == nil }
+
+// Quit has the process end gracefully, as SIGQUIT does, in its next turn.
+func (w *Worker) Quit() {
+	w.Loop.Post(func() {
+		if w.child {
+			w.quit()
+		} else {
+			w.endSingle()
+		}
+	})
+}
 
 // Stopping reports whether the process is about to end.
 func (w *Worker) Stopping() bool { return w.stopping }
@@ -70,15 +101,18 @@ func runChild(reg *conf.Registry, variable string) int {
 	if err != nil {
 		return exitFatal
 	}
-	w := &Worker{Cycle: c, ID: h.ID, title: t, daemonized: h.Daemonized}
-	if h.ID < 0 {
-		w.helper = c.helper(h.Name)
-	}
+	w := &Worker{Cycle: c, ID: h.ID, title: t, child: true, daemonized: h.Daemonized}
 	signals := notify()
 	defer profile(c.log)()
 	for _, f := range c.hooks.init {
 		if err := f(); err != nil {
 			c.report(err)
+			return exitFatal
+		}
+	}
+	if h.ID < 0 {
+		if w.helper = c.helper(h.Name); w.helper == nil {
+			c.log.Log(log.Emerg, nil, "there is no %s in the configuration", h.Name)
 			return exitFatal
 		}
 	}
@@ -161,13 +195,16 @@ func (w *Worker) loopConfig() event.Config {
 	if c.Events.AcceptMutex.V && c.Core.Master.V && c.Core.Workers.V > 1 {
 		cfg.AcceptMutex = acceptMutex{&c.shared.AcceptMutex}
 	}
-	if w.ID < 0 {
+	if w.helper != nil {
 		cfg.Connections = helperConnections
+		if n := w.helper.Connections; n > 0 {
+			cfg.Connections = n
+		}
 	}
 	return cfg
 }
 
-// helperConnections is worker_connections in a helper.
+// helperConnections is worker_connections in a helper that does not say.
 const helperConnections = 512
 
 // loopLog sends what the loop reports into the log of the current cycle.

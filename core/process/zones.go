@@ -137,6 +137,41 @@ type Shared struct {
 	_          [120]byte
 	// Stats are the counters of stub_status.
 	Stats event.Stats
+	// processes are the pids of the master's children, 0 where there is none.
+	processes [maxProcesses]atomic.Int32
+}
+
+// maxProcesses is how many children are listed (NGX_MAX_PROCESSES).
+const maxProcesses = 1024
+
+// Processes are the workers and helpers that run now, those that are shutting
+// down included, in the order of their slots in the master's table.
+func (s *Shared) Processes() []int {
+	var pids []int
+	for i := range s.processes {
+		if pid := s.processes[i].Load(); pid != 0 {
+			pids = append(pids, int(pid))
+		}
+	}
+	return pids
+}
+
+// list puts a process into the first free slot.
+func (s *Shared) list(pid int) {
+	for i := range s.processes {
+		if s.processes[i].CompareAndSwap(0, int32(pid)) {
+			return
+		}
+	}
+}
+
+// unlist takes a process that has ended out.
+func (s *Shared) unlist(pid int) {
+	for i := range s.processes {
+		if s.processes[i].CompareAndSwap(int32(pid), 0) {
+			return
+		}
+	}
 }
 
 const sharedName = "nginx_shared_zone"

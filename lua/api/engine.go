@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"os"
 
 	"moongate/core/event"
 	"moongate/core/log"
@@ -24,6 +25,10 @@ type Engine struct {
 	// Init runs init_by_lua in a VM of its own that a request got with lua_code_cache off. It may be nil.
 	Init func(c *Ctx) error
 
+	// masterPID is the process that started this one; agent the privileged agent that init_by_lua asked for.
+	masterPID int
+	agent     *process.Helper
+
 	refs     map[*vm.VM]int // of VMs that are a request's own
 	free     []*Ctx
 	captures map[*http.Request]*capture
@@ -36,7 +41,10 @@ type Engine struct {
 
 // NewEngine makes the VM of a process.
 func NewEngine(cycle *process.Cycle, m *MainConf, main *http.MainConf) *Engine {
-	e := &Engine{Cycle: cycle, Main: m, HTTP: main, captures: map[*http.Request]*capture{}, refs: map[*vm.VM]int{}}
+	e := &Engine{
+		Cycle: cycle, Main: m, HTTP: main, masterPID: os.Getppid(),
+		captures: map[*http.Request]*capture{}, refs: map[*vm.VM]int{},
+	}
 	e.sched = &scheduler{e: e, local: vm.NewLocalScheduler()}
 	e.VM = e.newVM(true)
 	e.base = &Ctx{Engine: e, VM: e.VM, Phase: Init}
@@ -69,6 +77,7 @@ func (e *Engine) newVM(cache bool) *vm.VM {
 	openThreads(v)
 	e.guardGlobals(v)
 	v.Preload("ngx.semaphore", openSemaphore, true)
+	v.Preload("ngx.process", openProcess, true)
 	lib.Open(v)
 	e.open(v)
 	return v

@@ -23,6 +23,7 @@ func families() [][]Func {
 	return [][]Func{
 		outputFuncs, controlFuncs, logFuncs, timeFuncs, escapeFuncs, digestFuncs, miscFuncs, requestFuncs, argsFuncs,
 		headerFuncs, bodyFuncs, subrequestFuncs, threadFuncs, timerFuncs, regexFuncs, socketFuncs,
+		workerFuncs,
 	}
 }
 

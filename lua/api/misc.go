@@ -1,12 +1,12 @@
 package api
 
 import (
-	"os"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 
 	"moongate/core/build"
+	"moongate/core/cli"
 	"moongate/core/log"
 	"moongate/lua/vm"
 )
@@ -16,35 +16,9 @@ const logError = log.Error
 var miscFuncs = []Func{
 	{"get_phase", anywhere, func(c *Ctx, l *lua.LState) int { return retString(l, c.Phase.Name()) }},
 	{"config.prefix", anywhere, func(c *Ctx, l *lua.LState) int { return retString(l, c.Cycle.Conf.Prefix) }},
-	{"worker.id", anywhere, workerID},
-	{"worker.pid", anywhere, func(_ *Ctx, l *lua.LState) int { return ret(l, lua.LNumber(os.Getpid())) }},
-	{"worker.pids", anywhere, workerPIDs},
-	{"worker.count", anywhere, func(c *Ctx, l *lua.LState) int { return ret(l, lua.LNumber(c.workers())) }},
-	{"worker.exiting", anywhere, func(c *Ctx, l *lua.LState) int {
-		return ret(l, lua.LBool(c.Worker != nil && c.Worker.Exiting()))
+	{"config.nginx_configure", anywhere, func(c *Ctx, l *lua.LState) int {
+		return retString(l, " "+strings.Join(cli.Arguments(c.Cycle.Conf.Registry), " "))
 	}},
-	{"config.nginx_configure", anywhere, func(_ *Ctx, l *lua.LState) int { return retString(l, "") }},
-}
-
-func (c *Ctx) workers() int64 {
-	if core := c.Cycle.Core; core != nil && core.Master.V {
-		return core.Workers.V
-	}
-	return 1
-}
-
-func workerID(c *Ctx, l *lua.LState) int {
-	if c.Worker == nil || c.Worker.ID < 0 {
-		return ret(l, lua.LNil)
-	}
-	return ret(l, lua.LNumber(c.Worker.ID))
-}
-
-// workerPIDs is ngx.worker.pids; a worker knows its own only.
-func workerPIDs(_ *Ctx, l *lua.LState) int {
-	t := l.NewTable()
-	t.Append(lua.LNumber(os.Getpid()))
-	return ret(l, t)
 }
 
 // luaVersion is ngx.config.ngx_lua_version: that of the lua-nginx-module stood for.

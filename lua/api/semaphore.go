@@ -30,7 +30,7 @@ func openSemaphore(l *lua.LState) int {
 	} {
 		methods.RawSetString(name, l.NewFunction(func(l *lua.LState) int { return fn(ctxOf(l), l, checkSemaphore(l)) }))
 	}
-	mod.RawSetString("version", lua.LString("0.1.32"))
+	mod.RawSetString("version", lua.LString(moduleVersion))
 	mod.RawSetString("new", l.NewFunction(func(l *lua.LState) int {
 		n := 0
 		if v := l.Get(1); lua.LVAsBool(v) {
