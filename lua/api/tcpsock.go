@@ -30,15 +30,11 @@ type tcpSock struct {
 	// transparent: the address of bind may be foreign.
 	transparent bool
 
-	// in[rd:wr] is what was received and not read yet.
-	in     []byte
-	rd, wr int
+	input
 	bufLen int
-	// acc collects what a read returns.
-	acc   []byte
-	sized sizeReader
-	out   []byte
-	eof   bool
+	sized  sizeReader
+	out    []byte
+	eof    bool
 	// until is the pattern that was read for last, of which part may have been seen.
 	until *untilPattern
 

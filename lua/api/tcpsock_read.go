@@ -20,11 +20,20 @@ const (
 	broken // the data ended too early
 )
 
-// reader takes what a read wants from the input of a socket to its acc, with eof for the end of input.
+// input is what has come from a socket or pipe.
+type input struct {
+	// in[rd:wr] was received and not read yet.
+	in     []byte
+	rd, wr int
+	// acc collects what a read returns.
+	acc []byte
+}
+
+// reader takes what a read wants from the input to its acc, with eof for the end of input.
 type reader interface {
-	consume(s *tcpSock, eof bool) status
+	consume(s *input, eof bool) status
 	// rest is how many bytes may be read straight to acc, -1 when the reader has to see them.
-	rest(s *tcpSock) int
+	rest(s *input) int
 }
 
 // maxKeptAcc is the size of results whose memory is kept for the next.
@@ -110,8 +119,8 @@ func (s *tcpSock) read(l *lua.LState, r reader) int {
 
 func (s *tcpSock) readLoop(l *lua.LState, r reader) int {
 	for s.conn != nil {
-		if s.rd < s.wr || s.eof || r.rest(s) == 0 {
-			switch r.consume(s, s.rd == s.wr) {
+		if s.rd < s.wr || s.eof || r.rest(&s.input) == 0 {
+			switch r.consume(&s.input, s.rd == s.wr) {
 			case complete:
 				return ret(l, s.result())
 			case broken:
@@ -148,7 +157,7 @@ func (s *tcpSock) readLoop(l *lua.LState, r reader) int {
 
 // receive reads what has arrived, into the input buffer or, large pieces of known size, straight to the result.
 func (s *tcpSock) receive(r reader) (int, error) {
-	if want := r.rest(s); want > s.bufLen {
+	if want := r.rest(&s.input); want > s.bufLen {
 		s.acc = grow(s.acc, want)
 		n, err := s.io.TryRead(s.acc[len(s.acc):min(cap(s.acc), len(s.acc)+want)])
 		s.acc = s.acc[:len(s.acc)+n]
@@ -180,7 +189,7 @@ func grow(b []byte, want int) []byte {
 }
 
 // result is what a read has collected.
-func (s *tcpSock) result() lua.LValue {
+func (s *input) result() lua.LValue {
 	if len(s.acc) <= maxKeptAcc {
 		return lua.LString(s.acc)
 	}
@@ -209,9 +218,9 @@ func (s *tcpSock) partial(l *lua.LState, msg string) int {
 // lineReader reads a line without its end; carriage returns are dropped wherever they are.
 type lineReader struct{}
 
-func (lineReader) rest(*tcpSock) int { return -1 }
+func (lineReader) rest(*input) int { return -1 }
 
-func (lineReader) consume(s *tcpSock, eof bool) status {
+func (lineReader) consume(s *input, eof bool) status {
 	if eof {
 		return broken
 	}
@@ -242,14 +251,14 @@ func (lineReader) consume(s *tcpSock, eof bool) status {
 type allReader struct{}
 
 // rest lets large results be read without a copy; what may be read is as much as there is already.
-func (allReader) rest(s *tcpSock) int {
+func (allReader) rest(s *input) int {
 	if len(s.acc) > 4*maxKeptAcc {
 		return len(s.acc)
 	}
 	return -1
 }
 
-func (allReader) consume(s *tcpSock, eof bool) status {
+func (allReader) consume(s *input, eof bool) status {
 	if eof {
 		return complete
 	}
@@ -261,9 +270,9 @@ func (allReader) consume(s *tcpSock, eof bool) status {
 // anyReader reads what there is, at most max bytes.
 type anyReader struct{ max int }
 
-func (anyReader) rest(*tcpSock) int { return -1 }
+func (anyReader) rest(*input) int { return -1 }
 
-func (r anyReader) consume(s *tcpSock, eof bool) status {
+func (r anyReader) consume(s *input, eof bool) status {
 	if eof {
 		return broken
 	}
@@ -276,9 +285,9 @@ func (r anyReader) consume(s *tcpSock, eof bool) status {
 // sizeReader reads so many bytes.
 type sizeReader struct{ left int }
 
-func (r *sizeReader) rest(*tcpSock) int { return r.left }
+func (r *sizeReader) rest(*input) int { return r.left }
 
-func (r *sizeReader) consume(s *tcpSock, eof bool) status {
+func (r *sizeReader) consume(s *input, eof bool) status {
 	n := min(r.left, s.wr-s.rd)
 	s.acc = append(s.acc, s.in[s.rd:s.rd+n]...)
 	s.rd += n

@@ -108,11 +108,11 @@ func (s *tcpSock) switchPattern(r reader) {
 	s.in, s.wr = in, len(in)
 }
 
-func (p *untilPattern) rest(*tcpSock) int { return -1 }
+func (p *untilPattern) rest(*input) int { return -1 }
 
 // consume implements reader. A limited call may give out a few bytes more than its size: what turns out not to be the
 // pattern is not divided.
-func (p *untilPattern) consume(s *tcpSock, eof bool) status {
+func (p *untilPattern) consume(s *input, eof bool) status {
 	if eof {
 		return broken
 	}
@@ -132,7 +132,7 @@ func (p *untilPattern) consume(s *tcpSock, eof bool) status {
 
 // skip gives out the bytes before the next one that the pattern begins with, and tells whether there is one, or the
 // limit was reached.
-func (p *untilPattern) skip(s *tcpSock) bool {
+func (p *untilPattern) skip(s *input) bool {
 	in := s.in[s.rd:s.wr]
 	n := bytes.IndexByte(in, p.text[0])
 	found := n >= 0
@@ -149,7 +149,7 @@ func (p *untilPattern) skip(s *tcpSock) bool {
 }
 
 // step takes one byte that continues the pattern or does not, and tells whether the call is complete.
-func (p *untilPattern) step(s *tcpSock) bool {
+func (p *untilPattern) step(s *input) bool {
 	c := s.in[s.rd]
 	if c == p.text[p.state] {
 		s.rd++

@@ -8,7 +8,7 @@ import (
 )
 
 // feed gives pieces of input to a reader until it is satisfied, and returns how far it came and what it took.
-func feed(s *tcpSock, r reader, pieces []string) (status, string, []string) {
+func feed(s *input, r reader, pieces []string) (status, string, []string) {
 	s.acc = s.acc[:0]
 	for {
 		if s.rd == s.wr {
@@ -44,7 +44,7 @@ func TestUntil(t *testing.T) {
 		pattern := rapid.StringOfN(rapid.RuneFrom([]rune("ab")), 1, 6, -1).Draw(t, "pattern")
 		inclusive := rapid.Bool().Draw(t, "inclusive")
 		p := newUntilPattern(pattern, inclusive)
-		s := &tcpSock{}
+		s := &input{}
 		pieces := cut(t, text)
 		for rest := text; ; {
 			st, got, left := feed(s, p, pieces)
@@ -76,7 +76,7 @@ func TestUntilLimited(t *testing.T) {
 		pattern := rapid.StringOfN(rapid.RuneFrom([]rune("ab")), 1, 6, -1).Draw(t, "pattern")
 		size := rapid.IntRange(1, 10).Draw(t, "size")
 		p := newUntilPattern(pattern, false)
-		s := &tcpSock{}
+		s := &input{}
 		pieces, all := cut(t, text), ""
 		for !p.over {
 			p.limit, p.left = size, size
@@ -100,7 +100,7 @@ func TestUntilLimited(t *testing.T) {
 func TestSwitchPattern(t *testing.T) {
 	p := newUntilPattern("abcd", false)
 	s := &tcpSock{bufLen: 16}
-	feed(s, p, []string{"xabc"})
+	feed(&s.input, p, []string{"xabc"})
 	s.until = p
 	s.switchPattern(lineReader{})
 	if got := string(s.in[s.rd:s.wr]); got != "abc" {
@@ -125,7 +125,7 @@ func TestReaders(t *testing.T) {
 		{allReader{}, []string{"ab", "cd"}, needsMore, "abcd"},
 	}
 	for _, c := range tests {
-		if st, got, _ := feed(&tcpSock{}, c.r, c.pieces); st != c.st || got != c.want {
+		if st, got, _ := feed(&input{}, c.r, c.pieces); st != c.st || got != c.want {
 			t.Errorf("%T: %v, %q", c.r, st, got)
 		}
 	}
@@ -138,7 +138,7 @@ func FuzzUntil(f *testing.F) {
 		if pattern == "" || at < 0 || at > len(text) {
 			return
 		}
-		s, p := &tcpSock{}, newUntilPattern(pattern, false)
+		s, p := &input{}, newUntilPattern(pattern, false)
 		st, got, _ := feed(s, p, []string{text[:at], text[at:]})
 		before, _, found := strings.Cut(text, pattern)
 		if found != (st == complete) || found && got != before {
