@@ -16,6 +16,7 @@ import (
 	"moongate/http/modules/authbasic"
 	"moongate/http/modules/authrequest"
 	"moongate/http/modules/autoindex"
+	"moongate/http/modules/brotli"
 	"moongate/http/modules/browser"
 	"moongate/http/modules/charset"
 	"moongate/http/modules/dav"
@@ -60,6 +61,7 @@ import (
 	"moongate/http/modules/tunnel"
 	"moongate/http/modules/userid"
 	"moongate/http/modules/uwsgi"
+	"moongate/http/modules/zstd"
 	"moongate/http/upstream"
 	"moongate/http/upstream/balance"
 	"moongate/lua"
@@ -101,6 +103,8 @@ var httpOptions = &http.Options{
 		index.Module,
 		autoindex.Module,
 		dav.Module,
+		zstd.Static,
+		brotli.Static,
 		gzipstatic.Module,
 		static.Module,
 		slice.Module,
@@ -113,6 +117,8 @@ var httpOptions = &http.Options{
 		sub.Module,
 		charset.Module,
 		ssi.Module,
+		zstd.Module,
+		brotli.Module,
 		gzip.Module,
 		rangefilter.Header,
 		slice.Last,
@@ -155,6 +161,8 @@ var httpOptions = &http.Options{
 		sub.Module,
 		charset.Module,
 		ssi.Module,
+		zstd.Module,
+		brotli.Module,
 		gzip.Module,
 		rangefilter.Header,
 		slice.Last,
@@ -171,6 +179,8 @@ var httpOptions = &http.Options{
 		charset.Module,
 		ssi.Module,
 		http.Postpone,
+		zstd.Module,
+		brotli.Module,
 		gzip.Module,
 	},
 }

@@ -2,7 +2,6 @@ package conf
 
 import (
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 )
@@ -208,10 +207,11 @@ func Deprecated[T any](instead string) Check[T] {
 	}
 }
 
-// Ignored makes a row for a directive that nginx itself accepts without effect.
-func Ignored(name string, in Context, args Arity, why string) Directive {
-	return Command(name, in, args, func(cf *Conf) error {
-		cf.Warnf(`%s`, fmt.Sprintf(why, cf.Name))
+// NoEffect warns, last of a row's checks, that the directive means nothing to
+// this server; why says what there is in its place.
+func NoEffect[T any](why string) Check[T] {
+	return func(cf *Conf, _ *T) error {
+		cf.Warnf(`the "%s" directive has no effect: %s`, cf.Name, why)
 		return nil
-	})
+	}
 }

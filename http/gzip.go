@@ -87,6 +87,18 @@ func (r *Request) GzipOK() bool {
 	return r.GzipAllowed
 }
 
+// TakesCoding reports whether the client takes another coding than gzip. One
+// that does gets no gzip: the first coding in the order of the filters has it
+// (ngx_brotli and zstd-nginx-module).
+func (r *Request) TakesCoding(coding string) bool {
+	accept, ok := r.In.Get(wire.HeaderAcceptEncoding)
+	if !ok || !r.IsMain() || !wire.AcceptsCoding(buf.Bytes(accept), coding) {
+		return false
+	}
+	r.GzipTested, r.GzipAllowed = true, false
+	return true
+}
+
 func (r *Request) testGzip() bool {
 	l := r.Core
 	accept, ok := r.In.Get(wire.HeaderAcceptEncoding)

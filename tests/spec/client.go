@@ -240,6 +240,12 @@ func (r *response) check(expect string) error {
 		return wrap("the body", match(expect, r.body))
 	case name == "body":
 		return wrap("the body", match(arg, r.body))
+	case name == "decoded":
+		text, err := r.decoded()
+		if err != nil {
+			return err
+		}
+		return wrap("the decoded body", match(arg, text))
 	case name == "length":
 		if want, err := strconv.Atoi(arg); err != nil || len(r.body) != want {
 			return fmt.Errorf("the body has %d bytes, expected %s", len(r.body), arg)
