@@ -102,11 +102,10 @@ func (e *Exchange) connect() (fail int, v http.Verdict) {
 	ok := e.Balancer.Get(e)
 	e.state.Peer = e.peerName
 	if !ok {
-		r.Error("no live upstreams")
-		return FailNoLive, http.OK
+		return e.noPeer()
 	}
-	if e.Upstream != nil {
-		if e.link = e.Upstream.keepalive.take(e.Peer, e.Conf); e.link != nil {
+	if pool, key := e.idlePool(); pool != nil {
+		if e.link = pool.take(key); e.link != nil {
 			e.cached = true
 			e.link.requests++
 			return 0, http.OK
@@ -114,9 +113,11 @@ func (e *Exchange) connect() (fail int, v http.Verdict) {
 	}
 	c := e.Conf
 	opts := event.DialOptions{
-		KeepAlive: c.SocketKeepalive.V, RecvBuffer: int(c.SocketRcvbuf.V), Timeout: c.ConnectTimeout.V,
+		KeepAlive: c.SocketKeepalive.V, RecvBuffer: int(c.SocketRcvbuf.V), Timeout: e.ConnectTimeout,
 	}
-	if b := c.Bind.V; b != nil {
+	if e.Local.IsValid() {
+		opts.Bind = sockaddr(process.Addr{IP: e.Local})
+	} else if b := c.Bind.V; b != nil {
 		opts.Bind, opts.Transparent = b.local(r), b.transparent
 	}
 	conn, err := r.Loop().Dial(e.Peer.Sock, opts)
@@ -134,6 +135,16 @@ func (e *Exchange) connect() (fail int, v http.Verdict) {
 		return e.handshake()
 	}
 	return 0, http.OK
+}
+
+// noPeer ends a try for which the balancer has no peer.
+func (e *Exchange) noPeer() (fail int, v http.Verdict) {
+	if fail, v = e.refusal.fail, e.refusal.v; fail == 0 && v == http.OK {
+		e.R.Error("no live upstreams")
+		fail = FailNoLive
+	}
+	e.refusal.fail, e.refusal.v = 0, http.OK
+	return fail, v
 }
 
 // connectFailed says in the log why there is no connection.
@@ -154,7 +165,7 @@ func (e *Exchange) connectFailed(err error) (fail int, v http.Verdict) {
 	}
 	switch {
 	case call.Syscall == "bind":
-		r.Logf(log.Crit, call.Err, "bind() failed")
+		r.Logf(log.Crit, call.Err, "bind(%s) failed", e.localText())
 		return 0, http.StatusInternalServerError
 	case call.Syscall != "connect":
 		r.Logf(log.Alert, call.Err, "%s() failed", call.Syscall)
@@ -170,6 +181,20 @@ func (e *Exchange) connectFailed(err error) (fail int, v http.Verdict) {
 		r.Logf(log.Error, call.Err, "connect() failed")
 	}
 	return FailError, http.OK
+}
+
+// localText is the address to connect from, for the log.
+func (e *Exchange) localText() string {
+	switch b := e.Conf.Bind.V; {
+	case e.Local.IsValid() && e.Local.Port() == 0:
+		return e.Local.Addr().String()
+	case e.Local.IsValid():
+		return e.Local.String()
+	case b.value != nil:
+		return b.value.Eval(e.R)
+	default:
+		return b.text
+	}
 }
 
 // connectFailsAtOnce tells the failures that the call itself reports, of which

@@ -86,6 +86,7 @@ type Exchange struct {
 	OnHeader func()
 	// Target is the address that variables gave, with Upstream nil.
 	Target *Target
+	Terms
 
 	// In is the response's header.
 	In Response
@@ -106,6 +107,7 @@ type Exchange struct {
 
 	main     *Main
 	link     *link
+	refusal  refusal
 	state    *State
 	states   []State
 	peerName string
@@ -144,6 +146,7 @@ func New(r *http.Request, c *Conf, t *Traits, p Protocol) *Exchange {
 	e := m.pool.get()
 	e.main, e.R, e.Conf, e.Traits, e.Protocol = m, r, c, t, p
 	e.Upstream, e.Buffering = c.Upstream, c.Buffering.V
+	e.ConnectTimeout, e.SendTimeout, e.ReadTimeout = c.ConnectTimeout.V, c.SendTimeout.V, c.ReadTimeout.V
 	e.In.reset()
 	if old := OfRequest(r); old != nil {
 		e.states = append(e.states[:0], old.states...)
@@ -304,6 +307,9 @@ func (e *Exchange) mayRepeat(fail int) bool {
 
 // next gives a failed peer up and tells whether another one can be asked.
 func (e *Exchange) next(fail int) (v http.Verdict, again bool) {
+	if l := e.R.Log; l.Enabled(log.DebugHTTP) {
+		l.Log(log.DebugHTTP, nil, "http next upstream, %x", fail)
+	}
 	if e.Peer != nil {
 		how := PeerFailed
 		if fail == Fail403 || fail == Fail404 {
@@ -314,7 +320,7 @@ func (e *Exchange) next(fail int) (v http.Verdict, again bool) {
 	if fail == FailTimeout {
 		e.R.Logf(log.Error, errTimedOut, "upstream timed out")
 	}
-	if e.cached && fail == FailError {
+	if e.cached && fail == FailError && !e.CountCached {
 		e.Tries++ // the connection may just have been closed for its age
 	}
 	status := failStatus(fail)
@@ -428,7 +434,7 @@ func (e *Exchange) freePeer(how Outcome) {
 	if e.link != nil {
 		e.state.BytesSent = e.link.sent
 		e.saveSession()
-		if how != PeerFailed && e.Keep && e.bodySent && e.Upstream != nil && e.Upstream.keepalive.put(e.link, e) {
+		if how != PeerFailed && e.Keep && e.bodySent && e.keepLink() {
 			e.link = nil
 		}
 	}

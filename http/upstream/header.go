@@ -82,7 +82,7 @@ func (e *Exchange) awaitHeader() (fail int, v http.Verdict) {
 				return fail, v
 			}
 			if deadline == 0 {
-				deadline = e.Msec() + e.Conf.ReadTimeout.V.Milliseconds()
+				deadline = e.Msec() + e.ReadTimeout.Milliseconds()
 			}
 		}
 		if fail, v := e.awaitPeer(deadline); fail != 0 || v != http.OK {

@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"moongate/core/event"
-	"moongate/core/process"
 	"moongate/core/tls"
 )
 
@@ -15,9 +14,8 @@ type link struct {
 	// sent counts the bytes sent in the current exchange.
 	sent int64
 
-	addr process.Addr
-	tag  *Conf
-	pool *keepalive
+	key  linkKey
+	pool *IdlePool
 	// expires is when an idle connection is closed, in NowMsec.
 	expires int64
 }

@@ -338,7 +338,7 @@ func (p *pipe) reader() {
 // await waits until more can be read.
 func (p *pipe) await() {
 	e := p.e
-	err := e.link.WaitReadable(e.Conf.ReadTimeout.V)
+	err := e.link.WaitReadable(e.ReadTimeout)
 	switch {
 	case err == nil || err == errStopReading:
 	case errors.Is(err, event.ErrTimeout):

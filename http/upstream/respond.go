@@ -96,7 +96,7 @@ func (e *Exchange) relay() http.Verdict {
 // readMore waits for more of the body.
 func (e *Exchange) readMore() (rest []byte, eof bool, v http.Verdict) {
 	e.R.Conn.Action = "reading upstream"
-	e.link.ReadTimeout = e.Conf.ReadTimeout.V
+	e.link.ReadTimeout = e.ReadTimeout
 	n, err := e.link.Read(e.buf)
 	switch {
 	case err == nil:

@@ -116,6 +116,7 @@ func stringsRow[C any](s *conf.Slot[C], name string, field func(*C) *conf.Opt[[]
 
 // Bind is the local address of connections to peers.
 type Bind struct {
+	text        string
 	addr        unix.Sockaddr
 	value       *http.Complex
 	transparent bool
@@ -136,6 +137,7 @@ func parseBind(cf *conf.Conf) (*Bind, error) {
 		if !ok {
 			return nil, cf.Errorf(`invalid address "%s"`, v.Text)
 		}
+		b.text = v.Text
 		b.addr = sockaddr(process.Addr{IP: addr})
 	} else {
 		b.value = v

@@ -86,7 +86,7 @@ func (e *Exchange) send() (fail int, v http.Verdict) {
 		if e.body == BodyRead {
 			s.iov[1] = e.R.Body.Bytes
 		}
-		e.link.WriteTimeout = e.Conf.SendTimeout.V
+		e.link.WriteTimeout = e.SendTimeout
 		n, err := e.link.TryWritev(s.iov[:2])
 		e.link.sent += n
 		switch {
@@ -111,7 +111,7 @@ func (e *Exchange) send() (fail int, v http.Verdict) {
 	}
 	s.running = true
 	s.main = e.R.Loop().Current()
-	e.link.WriteTimeout = e.Conf.SendTimeout.V
+	e.link.WriteTimeout = e.SendTimeout
 	s.fiber = e.R.Loop().Go(s.loop).Ref()
 	return 0, http.OK
 }

@@ -41,13 +41,24 @@ func (s *SSL) share(outer *SSL) {
 }
 
 // MergeSSL completes what the location says about TLS to its peers, after
-// Merge. It makes the context: nginx's ngx_http_proxy_set_ssl.
+// Merge.
 func (c *Conf) MergeSSL(cf *conf.Conf, outer *Conf, module string) error {
 	s := &c.SSL
 	s.share(&outer.SSL)
-	if !s.use || s.context.ctx != nil {
-		return nil
+	switch {
+	case s.context.ctx != nil:
+	case s.use:
+		return c.makeSSL(cf, module)
+	case c.Upstream != nil && c.Upstream.MayTLS:
+		// Nobody asked for TLS here: what is wrong is the balancer's problem if it does.
+		_ = c.makeSSL(cf, module)
 	}
+	return nil
+}
+
+// makeSSL makes the context: nginx's ngx_http_proxy_set_ssl.
+func (c *Conf) makeSSL(cf *conf.Conf, module string) error {
+	s := &c.SSL
 	ctx, err := tls.NewContext(tls.Protocols(s.Protocols.V))
 	if err != nil {
 		return sslError(err)
@@ -126,6 +137,10 @@ func certificateName(path func(string) string, name string) string {
 // ngx_http_upstream_ssl_init_connection.
 func (e *Exchange) handshake() (fail int, v http.Verdict) {
 	r, s := e.R, &e.Conf.SSL
+	if s.context == nil || s.context.ctx == nil {
+		r.Logf(log.Alert, nil, "no SSL context for upstream")
+		return 0, http.StatusInternalServerError
+	}
 	var o tls.ClientOptions
 	name := ""
 	if s.ServerName.V || s.Verify.V {
@@ -156,7 +171,7 @@ func (e *Exchange) handshake() (fail int, v http.Verdict) {
 	r.Conn.Action = "SSL handshaking to upstream"
 	t := tls.Client(e.link.Conn, s.context.ctx, o)
 	e.link.tls = t
-	if err := t.Handshake(e.Conf.ConnectTimeout.V); err != nil {
+	if err := t.Handshake(e.ConnectTimeout); err != nil {
 		t.Release()
 		switch {
 		case errors.Is(err, event.ErrTimeout):
@@ -187,6 +202,8 @@ func (e *Exchange) sslName() string {
 	switch {
 	case e.Conf.SSL.Name.V != nil:
 		name = e.Conf.SSL.Name.V.Eval(e.R)
+	case e.Host != "":
+		name = e.Host
 	case e.Upstream != nil:
 		name = e.Upstream.Host
 	default:

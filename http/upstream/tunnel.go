@@ -167,10 +167,10 @@ func (e *Exchange) awaitEnds(up, down *end) http.Verdict {
 		{Conn: up.from.Conn, Read: up.room(), Write: !down.empty()},
 		{Conn: down.from.Conn, Read: down.room(), Write: !up.empty()},
 	}
-	timeout := e.Conf.ReadTimeout.V
+	timeout := e.ReadTimeout
 	blocked := !up.empty() || !down.empty()
 	if !up.empty() {
-		timeout = e.Conf.SendTimeout.V
+		timeout = e.SendTimeout
 	} else if blocked {
 		timeout = e.R.Core.SendTimeout.V
 	}

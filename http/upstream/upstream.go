@@ -84,6 +84,9 @@ type Upstream struct {
 	// Init prepares an exchange for choosing peers.
 	Init func(e *Exchange) error
 
+	// MayTLS: the balancing method may turn TLS on.
+	MayTLS bool
+
 	// Peers are the servers' addresses that the configuration gives; see View.
 	Peers *Peers
 
