@@ -43,6 +43,12 @@ func TestFunctionTable(t *testing.T) {
 	for _, f := range api.Functions() {
 		fmt.Fprintf(&b, "| `ngx.%s` | %s |\n", f.Name, f.In.Phases())
 	}
+	b.WriteString("\n## Functions of modules\n\n| module | function | phases |\n|---|---|---|\n")
+	for _, m := range api.Modules() {
+		for _, f := range m.Funcs {
+			fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", m.Name, f.Name, f.In.Phases())
+		}
+	}
 	compareTable(t, "LUA_API.md", b.Bytes())
 }
 

@@ -57,6 +57,8 @@ type Ctx struct {
 	InContent bool
 	// BodyRead: lua_need_request_body was obeyed.
 	BodyRead bool
+	// Balancing is what the running balancer_by_lua* decides about, nil elsewhere.
+	Balancing *Balancing
 	// Arg is ngx.arg of the running body filter or set_by_lua.
 	Arg     []lua.LValue
 	ArgLast bool

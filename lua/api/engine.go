@@ -8,6 +8,7 @@ import (
 	"moongate/core/log"
 	"moongate/core/process"
 	"moongate/http"
+	"moongate/http/upstream"
 	"moongate/lua/lib"
 	"moongate/lua/vm"
 )
@@ -36,6 +37,7 @@ type Engine struct {
 	timers   timers
 	sockets  sockets
 	regex    regexes
+	peers    map[peerAddress]upstream.Addr
 	base     *Ctx // of the code that runs without request or timer
 }
 
@@ -43,7 +45,7 @@ type Engine struct {
 func NewEngine(cycle *process.Cycle, m *MainConf, main *http.MainConf) *Engine {
 	e := &Engine{
 		Cycle: cycle, Main: m, HTTP: main, masterPID: os.Getppid(),
-		captures: map[*http.Request]*capture{}, refs: map[*vm.VM]int{},
+		captures: map[*http.Request]*capture{}, refs: map[*vm.VM]int{}, peers: map[peerAddress]upstream.Addr{},
 	}
 	e.sched = &scheduler{e: e, local: vm.NewLocalScheduler()}
 	e.VM = e.newVM(true)
@@ -78,6 +80,7 @@ func (e *Engine) newVM(cache bool) *vm.VM {
 	e.guardGlobals(v)
 	v.Preload("ngx.semaphore", openSemaphore, true)
 	v.Preload("ngx.process", openProcess, true)
+	e.preload(v)
 	lib.Open(v)
 	e.open(v)
 	return v

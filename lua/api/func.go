@@ -62,8 +62,11 @@ func place(l *lua.LState, t *lua.LTable, path string) (*lua.LTable, string) {
 	}
 }
 
-// function is the row as Lua calls it.
-func (f *Func) function() lua.LGFunction {
+// function is the row as Lua calls it; in phases that it is not for it raises an error.
+func (f *Func) function() lua.LGFunction { return f.functionElse(refuse) }
+
+// functionElse is the row as Lua calls it, and elsewhere what is called in phases that it is not for.
+func (f *Func) functionElse(elsewhere func(c *Ctx, l *lua.LState, f *Func) int) lua.LGFunction {
 	in, call := f.In, f.Call
 	if in == anywhere {
 		return func(l *lua.LState) int { return call(ctxOf(l), l) }
@@ -72,7 +75,7 @@ func (f *Func) function() lua.LGFunction {
 		t := vm.ThreadOf(l)
 		c := t.Data.(*Ctx)
 		if c.Phase&in == 0 {
-			disabled(c, l, in)
+			return elsewhere(c, l, f)
 		}
 		n := call(c, l)
 		t.Check()
@@ -80,7 +83,13 @@ func (f *Func) function() lua.LGFunction {
 	}
 }
 
-// disabled raises the error of a function that may not be called here.
+// refuse raises the error of a function that may not be called here.
+func refuse(c *Ctx, l *lua.LState, f *Func) int {
+	disabled(c, l, f.In)
+	return 0
+}
+
+// disabled raises the error of what is for other phases.
 func disabled(c *Ctx, l *lua.LState, in Phase) {
 	switch {
 	case c.Phase == Init && in&InitWorker == 0:

@@ -14,7 +14,10 @@ type mainConf struct {
 }
 
 // srvConf is the code of a server.
-type srvConf struct{ serverRewrite *Code }
+type srvConf struct {
+	serverRewrite *Code
+	balancer      balancerConf // of an upstream block
+}
 
 // locConf is the code of a location.
 type locConf struct {
@@ -124,6 +127,7 @@ func Directives() (rows []conf.Directive) {
 	for _, f := range [][]conf.Directive{
 		initDirectives(), setDirectives(), serverRewriteFamily.rows(), rewriteFamily.rows(), accessFamily.rows(),
 		precontentFamily.rows(), contentFamily.rows(), headerFamily.rows(), bodyFamily.rows(), logFamily.rows(),
+		balancerDirectives(),
 	} {
 		rows = append(rows, f...)
 	}

@@ -1,0 +1,47 @@
+package api
+
+import (
+	lua "github.com/yuin/gopher-lua"
+
+	"moongate/lua/vm"
+)
+
+// Module is a Lua module of functions, what require returns for its name.
+type Module struct {
+	Name  string
+	Funcs []Func
+	// Elsewhere is called, if not nil, in phases that a function is not for. Without it an error is raised.
+	Elsewhere func(c *Ctx, l *lua.LState, f *Func) int
+	// Version is the field version, "" for none.
+	Version string
+}
+
+// Modules are the modules that are written as rows of functions.
+func Modules() []Module {
+	return []Module{
+		{Name: "ngx.balancer", Funcs: balancerFuncs, Elsewhere: notBalancing, Version: moduleVersion},
+	}
+}
+
+// preload offers the modules to require.
+func (e *Engine) preload(v *vm.VM) {
+	for _, m := range Modules() {
+		v.Preload(m.Name, m.open, true)
+	}
+}
+
+func (m *Module) open(l *lua.LState) int {
+	elsewhere := m.Elsewhere
+	if elsewhere == nil {
+		elsewhere = refuse
+	}
+	t := l.CreateTable(0, len(m.Funcs)+1)
+	for i := range m.Funcs {
+		f := &m.Funcs[i]
+		t.RawSetString(f.Name, l.NewFunction(f.functionElse(elsewhere)))
+	}
+	if m.Version != "" {
+		t.RawSetString("version", lua.LString(m.Version))
+	}
+	return ret(l, t)
+}
