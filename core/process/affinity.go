@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"moongate/conf"
+	"moongate/core/log"
 )
 
 // Affinity is what worker_cpu_affinity says: one mask a worker, or with auto
@@ -111,6 +112,20 @@ func (m cpuMask) bind() error {
 		set.Set(cpu)
 	}
 	return eachThread(func(tid int) error { return unix.SchedSetaffinity(tid, &set) })
+}
+
+// Unbind lets a process that a worker has started run on all processors.
+func (w *Worker) Unbind(pid int) {
+	if w.ID < 0 || w.Cycle.Core.Affinity.of(w.ID) == nil {
+		return
+	}
+	var set unix.CPUSet
+	for cpu := range len(set) * 64 {
+		set.Set(cpu)
+	}
+	if err := unix.SchedSetaffinity(pid, &set); err != nil {
+		w.Cycle.log.Log(log.Warn, err, "sched_setaffinity() of process %d failed", pid)
+	}
 }
 
 // eachThread calls f for each thread of this process. Linux keeps priority and

@@ -65,6 +65,7 @@ type hooks struct {
 	complete, init []func() error
 	start          []func(w *Worker) error
 	quit, exit     []func(w *Worker)
+	child          []func(w *Worker)
 }
 
 // Of returns the engine's part of a configuration.
@@ -101,6 +102,10 @@ func (c *Cycle) OnQuit(f func(w *Worker)) { c.hooks.quit = append(c.hooks.quit, 
 // OnExit has f called on the loop just before a worker exits, however
 // (nginx's exit_process).
 func (c *Cycle) OnExit(f func(w *Worker)) { c.hooks.exit = append(c.hooks.exit, f) }
+
+// OnChild has f called on the loop of a worker after a SIGCHLD: some process
+// that it has started may have ended. Who starts one waits for that one only.
+func (c *Cycle) OnChild(f func(w *Worker)) { c.hooks.child = append(c.hooks.child, f) }
 
 // newCycle prepares the reading of a configuration. Messages go to l.
 func newCycle(o *CommandLine, src *recorder, l *log.Logger, old *Cycle) *Cycle {

@@ -45,7 +45,9 @@ func notify() <-chan os.Signal {
 		signal.Notify(c, sig)
 		interpose(sig)
 	}
-	signal.Ignore(unix.SIGPIPE)
+	// Writing to a closed pipe is to be an error only. Ignored, the signal
+	// would be ignored in every program that a module starts, too.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	return c
 }
 

@@ -52,6 +52,9 @@ func (m *master) singleSignal(w *Worker, sig unix.Signal) {
 	case unix.SIGUSR1:
 		say(", reopening logs")
 		w.reopen()
+	case unix.SIGCHLD:
+		say("")
+		w.childEnded()
 	default:
 		say("")
 	}

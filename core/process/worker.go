@@ -330,8 +330,18 @@ func (w *Worker) signal(sig unix.Signal) {
 		w.reopen()
 	case unix.SIGHUP, unix.SIGUSR2, unix.SIGIO:
 		say(", ignoring")
+	case unix.SIGCHLD:
+		say("")
+		w.childEnded()
 	default:
 		say("")
+	}
+}
+
+// childEnded tells the modules of a SIGCHLD.
+func (w *Worker) childEnded() {
+	for _, f := range w.Cycle.hooks.child {
+		f(w)
 	}
 }
 

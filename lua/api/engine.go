@@ -36,6 +36,7 @@ type Engine struct {
 	sched    *scheduler
 	timers   timers
 	sockets  sockets
+	procs    map[int]*pipeProc // of ngx.pipe that have not ended
 	regex    regexes
 	peers    map[peerAddress]upstream.Addr
 	base     *Ctx // of the code that runs without request or timer
@@ -80,6 +81,7 @@ func (e *Engine) newVM(cache bool) *vm.VM {
 	e.guardGlobals(v)
 	v.Preload("ngx.semaphore", openSemaphore, true)
 	v.Preload("ngx.process", openProcess, true)
+	v.Preload("ngx.pipe", openPipe, true)
 	e.preload(v)
 	lib.Open(v)
 	e.open(v)

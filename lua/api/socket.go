@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,6 +91,13 @@ func countArgs(l *lua.LState, min, max int, format string) {
 type owned struct{ list []interface{ end() } }
 
 func (o *owned) add(s interface{ end() }) { o.list = append(o.list, s) }
+
+// drop forgets one that has ended before.
+func (o *owned) drop(s interface{ end() }) {
+	if i := slices.Index(o.list, s); i >= 0 {
+		o.list = slices.Delete(o.list, i, i+1)
+	}
+}
 
 func (o *owned) endAll() {
 	for i, s := range o.list {

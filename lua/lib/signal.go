@@ -15,7 +15,7 @@ func openSignal(l *lua.LState) int {
 	return 1
 }
 
-// signalOf is the number of the signal at argument n: "NONE" is 0, "TERM" and "SIGTERM" are the same.
+// signalOf is the number of the signal at argument n: a number, or a name without SIG; "NONE" is 0.
 func signalOf(l *lua.LState, n int) (unix.Signal, bool) {
 	switch v := l.Get(n).(type) {
 	case lua.LNumber:
@@ -24,35 +24,34 @@ func signalOf(l *lua.LState, n int) (unix.Signal, bool) {
 		if v == "NONE" {
 			return 0, true
 		}
-		name := string(v)
-		if len(name) < 3 || name[:3] != "SIG" {
-			name = "SIG" + name
-		}
-		s := unix.SignalNum(name)
+		s := unix.SignalNum("SIG" + string(v))
 		return s, s != 0
 	}
 	return 0, false
 }
 
+const unknownSignal = "unknown signal name"
+
 func signalNumber(l *lua.LState) int {
 	s, ok := signalOf(l, 1)
 	if !ok {
-		return failure(l, "unknown signal name: "+l.Get(1).String())
+		return failure(l, unknownSignal)
 	}
 	l.Push(lua.LNumber(s))
 	return 1
 }
 
+// signalKill is kill(pid, signal). As in C a pid of 0 is this process group, and a negative one another.
 func signalKill(l *lua.LState) int {
-	pid, ok := vm.ToNumber(l.Get(1))
-	if !ok || pid < 0 {
-		return failure(l, "invalid pid")
+	if !lua.LVAsBool(l.Get(2)) {
+		vm.Errorf(l, "assertion failed!")
 	}
 	s, ok := signalOf(l, 2)
 	if !ok {
-		return failure(l, "unknown signal name: "+l.Get(2).String())
+		return failure(l, unknownSignal)
 	}
-	if err := unix.Kill(int(pid), s); err != nil {
+	pid := vm.CheckInt(l, 1)
+	if err := unix.Kill(pid, s); err != nil {
 		return failure(l, log.Strerror(err.(unix.Errno)))
 	}
 	l.Push(lua.LTrue)

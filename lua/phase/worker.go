@@ -32,6 +32,11 @@ func Start(cf *conf.Conf, main *http.MainConf) {
 			settings.Engine.Quit()
 		}
 	})
+	cycle.OnChild(func(*process.Worker) {
+		if settings.Engine != nil {
+			settings.Engine.ChildEnded()
+		}
+	})
 	if cf.Cycle.Test {
 		return
 	}
