@@ -145,9 +145,13 @@ func (v *VM) baseNext(l *lua.LState) int {
 	if key == lua.LNil {
 		v.traversing(t)
 	}
-	k, val := next(l, t, key)
+	var val lua.LValue
+	k, ok := v.nextKey(t, key, &val)
+	if !ok {
+		Errorf(l, "invalid key to 'next'")
+	}
 	l.Push(k)
-	if k == lua.LNil {
+	if isNil(k) {
 		return 1
 	}
 	l.Push(val)

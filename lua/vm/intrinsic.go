@@ -25,6 +25,34 @@ func (v *VM) concat(l *lua.LState) int {
 	return 1
 }
 
+// concatStrings is concat for values that are all strings or numbers.
+func (v *VM) concatStrings(values []lua.LValue) (lua.LValue, bool) {
+	total := 0
+	for _, value := range values {
+		switch s := value.(type) {
+		case lua.LString:
+			total += len(s)
+		case lua.LNumber:
+			total += 24
+		default:
+			return nil, false
+		}
+	}
+	if total > v.opts.MaxString {
+		return nil, false
+	}
+	b := make([]byte, 0, total)
+	for _, value := range values {
+		switch s := value.(type) {
+		case lua.LString:
+			b = append(b, s...)
+		case lua.LNumber:
+			b = AppendNumber(b, float64(s))
+		}
+	}
+	return lua.LString(unsafe.String(unsafe.SliceData(b), len(b))), true
+}
+
 // join concatenates the strings and numbers at from..to of the stack, of about size bytes.
 func (v *VM) join(l *lua.LState, from, to, size int) lua.LString {
 	if size > v.opts.MaxString {
@@ -117,11 +145,21 @@ func (v *VM) rawSet(l *lua.LState, t *lua.LTable, key, value lua.LValue) {
 	} else if key == lua.LNil {
 		Errorf(l, "table index is nil")
 	}
-	if value != lua.LNil {
-		t.RawSet(key, value)
+	if isNil(value) {
+		v.forgetKey(t, key)
 		return
 	}
-	v.forgetKey(t, key)
+	if s, ok := key.(lua.LString); ok {
+		if in := inside(t); in.putString(string(s), value) {
+			in.list(key)
+		}
+		return
+	}
+	if i, ok := arrayIndex(key); ok {
+		storeInt(t, i, value)
+		return
+	}
+	inside(t).putHashed(key, value)
 }
 
 // forgetKey deletes a key. gopher-lua never shrinks the array part, so that its length operator walks over all that was
@@ -153,20 +191,14 @@ func (v *VM) forgetKey(t *lua.LTable, key lua.LValue) {
 
 // compact drops the deleted keys from a table's order.
 func compact(in *table, live int) {
+	in.arrange()
 	keys := make([]lua.LValue, 0, live+live/2)
-	clear(in.k2i)
 	for _, k := range in.keys {
-		present := false
-		if s, ok := k.(lua.LString); ok {
-			_, present = in.strdict[string(s)]
-		} else {
-			_, present = in.dict[k]
-		}
-		if present {
-			in.k2i[k] = len(keys)
+		if _, present := in.hashed(k); present {
 			keys = append(keys, k)
 		}
 	}
+	clear(in.k2i)
 	in.keys = keys
 }
 
@@ -184,30 +216,6 @@ func (v *VM) traversed(t *lua.LTable) bool {
 		}
 	}
 	return false
-}
-
-// next is the entry of t after key, nil at the end. gopher-lua's own goes back to the start for a key it does not know.
-func next(l *lua.LState, t *lua.LTable, key lua.LValue) (k, v lua.LValue) {
-	in := inside(t)
-	i := 0 // place in keys
-	if n, ok := arrayIndex(key); ok || key == lua.LNil {
-		for ; n < len(in.array); n++ {
-			if v := in.array[n]; v != lua.LNil {
-				return lua.LNumber(n + 1), v
-			}
-		}
-	} else if i, ok = in.k2i[key]; ok {
-		i++
-	} else {
-		Errorf(l, "invalid key to 'next'")
-	}
-	for ; i < len(in.keys); i++ {
-		k := in.keys[i]
-		if v := t.RawGetH(k); v != lua.LNil {
-			return k, v
-		}
-	}
-	return lua.LNil, lua.LNil
 }
 
 // arrayIndex tells keys of the array part, which may have been cut since, from others.

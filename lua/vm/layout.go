@@ -30,7 +30,7 @@ type frame struct {
 // openUpvalue is lua.Upvalue.
 type openUpvalue struct {
 	next   *openUpvalue
-	reg    unsafe.Pointer
+	reg    *registers
 	index  int
 	value  lua.LValue
 	closed bool
@@ -65,8 +65,8 @@ type registerFile interface {
 
 // offsets of the fields of lua.LState.
 type stateLayout struct {
-	reg, stack, currentFrame, uvcache, hasErrorFunc, ctx uintptr
-	regType, stackType                                   reflect.Type
+	reg, stack, currentFrame, uvcache, hasErrorFunc, ctx, mainLoop uintptr
+	regType, stackType                                             reflect.Type
 }
 
 var layout = newLayout()
@@ -87,7 +87,8 @@ func newLayout() stateLayout {
 	sameLayout(reflect.TypeFor[table](), reflect.TypeFor[lua.LTable]())
 	return stateLayout{
 		reg: reg.Offset, stack: stack.Offset, currentFrame: cur.Offset, uvcache: uv.Offset,
-		hasErrorFunc: field("hasErrorFunc").Offset, ctx: field("ctx").Offset, regType: reg.Type, stackType: stack.Type,
+		hasErrorFunc: field("hasErrorFunc").Offset, ctx: field("ctx").Offset, mainLoop: field("mainLoop").Offset,
+		regType: reg.Type, stackType: stack.Type,
 	}
 }
 
@@ -109,6 +110,28 @@ func currentFrame(l *lua.LState) *frame       { return *at[*frame](l, layout.cur
 func setCurrentFrame(l *lua.LState, f *frame) { *at[*frame](l, layout.currentFrame) = f }
 
 func regs(l *lua.LState) *registers { return *at[*registers](l, layout.reg) }
+
+// framesOf is the call stack of a state that was made with MinimizeStackMemory.
+func framesOf(l *lua.LState) *frameStack {
+	stack := reflect.NewAt(layout.stackType, unsafe.Pointer(at[byte](l, layout.stack))).Elem().Elem()
+	sameLayout(reflect.TypeFor[frameStack](), stack.Type().Elem())
+	return (*frameStack)(stack.UnsafePointer())
+}
+
+// setMainLoop has a state run its Lua functions with loop.
+func setMainLoop(l *lua.LState, loop func(*lua.LState, *frame)) {
+	*at[func(*lua.LState, *frame)](l, layout.mainLoop) = loop
+}
+
+// instructions are gopher-lua's, by operation. They want the frame's Pc behind the instruction, and return 1 when the
+// loop is to end.
+//
+//go:linkname instructions github.com/yuin/gopher-lua.jumpTable
+var instructions [lua.OP_NOP + 1]func(*lua.LState, uint32, *frame) int
+
+func upvalueOf(fn *lua.LFunction, i uintptr) *openUpvalue {
+	return (*openUpvalue)(unsafe.Pointer(fn.Upvalues[i]))
+}
 
 func stackOf(l *lua.LState) callStack {
 	return reflect.NewAt(layout.stackType, unsafe.Pointer(at[byte](l, layout.stack))).Elem().Interface().(callStack)

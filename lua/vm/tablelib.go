@@ -129,7 +129,7 @@ func tableGetn(l *lua.LState) int {
 
 func tableForeach(l *lua.LState) int {
 	t, f := CheckTable(l, 1), CheckFunction(l, 2)
-	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
+	for k, v := range Pairs(t) {
 		if found := callback(l, f, k, v); found {
 			return 1
 		}
@@ -226,8 +226,12 @@ func tableNkeys(l *lua.LState) int {
 }
 
 func tableIsEmpty(l *lua.LState) int {
-	k, _ := CheckTable(l, 1).Next(lua.LNil)
-	l.Push(lua.LBool(k == lua.LNil))
+	empty := true
+	for range Pairs(CheckTable(l, 1)) {
+		empty = false
+		break
+	}
+	l.Push(lua.LBool(empty))
 	return 1
 }
 

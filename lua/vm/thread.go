@@ -21,6 +21,8 @@ type Thread struct {
 	vm       *VM
 	reg      registerFile
 	stack    callStack
+	frames   *frameStack
+	high     int // registers from here on are clear
 	env      *lua.LTable
 	handlers int // message handlers running
 
@@ -43,6 +45,8 @@ type carrier struct {
 // adopt makes the Thread of a new state.
 func (v *VM) adopt(l *lua.LState) *Thread {
 	t := &Thread{L: l, vm: v, reg: registersOf(l), stack: stackOf(l), env: l.Env}
+	t.frames = framesOf(l)
+	setMainLoop(l, execute)
 	l.Panic = raiseTop
 	keepUpvalues(l)
 	t.carrier = carrier{context.Background(), t}
@@ -105,10 +109,14 @@ func (v *VM) PutThread(t *Thread) {
 	v.drain()
 	t.Data, t.Yield, t.exited = nil, nil, false
 	clear(v.deleting[:])
+	v.walk = walk{}
 	if currentFrame(t.L) != nil || len(v.free) >= pooledThreads || cap(regs(t.L).array) > pooledRegisters {
 		return
 	}
 	t.reg.SetTop(0)
+	rg := regs(t.L)
+	clear(rg.array[:min(t.high, len(rg.array))])
+	t.high = 0
 	if t.L.Env != t.env || !t.pristine() {
 		t.newEnv()
 	}

@@ -77,6 +77,8 @@ type VM struct {
 
 	deleting  [traversalHistory]*lua.LTable // tables whose traversal began last: their keys may not be forgotten
 	deletingN int
+	walk      walk
+	numbers   numbers
 }
 
 // New makes a VM with all libraries open.
@@ -90,7 +92,8 @@ func New(opts Options) *VM {
 	}
 	v := &VM{
 		opts: opts, sched: opts.Scheduler,
-		chunks: map[string]*lua.FunctionProto{}, sources: map[string]string{}, natives: map[string]lua.LGFunction{},
+		numbers: numbers{used: page},
+		chunks:  map[string]*lua.FunctionProto{}, sources: map[string]string{}, natives: map[string]lua.LGFunction{},
 	}
 	if v.sched == nil {
 		v.sched = newLocalScheduler()

@@ -175,7 +175,7 @@ func (e *encoder) length(t *lua.LTable, f lua.LValue) (int, error) {
 // arrayLength is the greatest index of an array, -1 for a table that is none.
 func (e *encoder) arrayLength(t *lua.LTable) (int, error) {
 	length, items := t.Len(), 0
-	if k, _ := t.Next(lua.LNumber(length)); length > 0 && k == lua.LNil {
+	if length > 0 && vm.OnlyArray(t) {
 		for i := 1; i <= length; i++ {
 			if t.RawGetInt(i) != lua.LNil {
 				items++
@@ -184,7 +184,7 @@ func (e *encoder) arrayLength(t *lua.LTable) (int, error) {
 		return e.sparse(t, length, items)
 	}
 	length = 0
-	for k, _ := t.Next(lua.LNil); k != lua.LNil; k, _ = t.Next(k) {
+	for k := range vm.Pairs(t) {
 		n, ok := k.(lua.LNumber)
 		if !ok || n < 1 || math.Floor(float64(n)) != float64(n) {
 			return -1, nil
@@ -251,7 +251,7 @@ func (e *encoder) array(t *lua.LTable, n, depth int, raw bool) error {
 func (e *encoder) object(t *lua.LTable, depth int) error {
 	e.b = append(e.b, '{')
 	first, items := true, false
-	for k, v := t.Next(lua.LNil); k != lua.LNil; k, v = t.Next(k) {
+	for k, v := range vm.Pairs(t) {
 		items = true
 		start := len(e.b)
 		if !first {

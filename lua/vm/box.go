@@ -1,0 +1,79 @@
+package vm
+
+import (
+	"math"
+	"unsafe"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// iface is an interface value in memory. Type tables are not on the heap.
+type iface struct {
+	tab  uintptr
+	word unsafe.Pointer
+}
+
+// same tells that two values are the same word for word; equal ones need not be.
+func same(a, b lua.LValue) bool {
+	return *(*iface)(unsafe.Pointer(&a)) == *(*iface)(unsafe.Pointer(&b))
+}
+
+// numberTab is the type of numbers in their values.
+var numberTab = func() uintptr {
+	var v lua.LValue = lua.LNumber(0.5)
+	return (*iface)(unsafe.Pointer(&v)).tab
+}()
+
+// smallNumbers are the whole numbers from 0 on, which need no memory.
+const smallNumbers = 1024
+
+var small = func() (t [smallNumbers]float64) {
+	for i := range t {
+		t[i] = float64(i)
+	}
+	return t
+}()
+
+// page is how many numbers are allocated at once. As long as one of them is in use, all are.
+const page = 32
+
+// numbers hands out memory for numbers.
+type numbers struct {
+	page *[page]float64
+	used uint
+}
+
+// setNumber stores a number in a register.
+func (v *VM) setNumber(r *lua.LValue, n float64) {
+	p := (*iface)(unsafe.Pointer(r))
+	if i := int(n); uint(i) < smallNumbers && math.Float64bits(float64(i)) == math.Float64bits(n) {
+		p.word = unsafe.Pointer(&small[i])
+	} else {
+		p.word = v.numbers.put(n)
+	}
+	p.tab = numberTab
+}
+
+// number is a number as a value.
+func (v *VM) number(n float64) (value lua.LValue) {
+	v.setNumber(&value, n)
+	return value
+}
+
+// ownNumber is a number in memory of its own.
+func (v *VM) ownNumber(n float64) (value lua.LValue) {
+	p := (*iface)(unsafe.Pointer(&value))
+	p.word = v.numbers.put(n)
+	p.tab = numberTab
+	return value
+}
+
+func (a *numbers) put(n float64) unsafe.Pointer {
+	if a.used >= page {
+		a.page, a.used = new([page]float64), 0
+	}
+	p := &a.page[a.used]
+	a.used++
+	*p = n
+	return unsafe.Pointer(p)
+}

@@ -1,0 +1,524 @@
+package vm
+
+import (
+	"math"
+	"unsafe"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// This file is the instruction loop. It executes the prototypes of package compile over gopher-lua's values, tables,
+// registers and call frames, and leaves everything rare (metamethods, errors, closures, variable arguments) to
+// gopher-lua's own instructions, which find the state as their loop would have it.
+//
+// Two things differ from gopher-lua's loop. The top of the registers stays at the end of the running function's
+// registers, as in PUC Lua, instead of following each store; only instructions with an open number of values move it.
+// And registers behind the top are not cleared at each return: Thread.high tells PutThread how far to clear.
+
+// Decoding of instructions; see compile/code.go.
+const (
+	opShift   = 26
+	valueSize = unsafe.Sizeof(lua.LValue(nil))
+	constBit  = 1 << 8
+	maxSbx    = 1<<17 - 1
+)
+
+func argA(i uint32) uintptr { return uintptr(i>>18) & 0xff }
+func argB(i uint32) uintptr { return uintptr(i & 0x1ff) }
+func argC(i uint32) uintptr { return uintptr(i>>9) & 0x1ff }
+func argSbx(i uint32) int   { return int(i&(1<<18-1)) - maxSbx }
+
+// reg is a register of the running function.
+func reg(base unsafe.Pointer, i uintptr) *lua.LValue {
+	return (*lua.LValue)(unsafe.Add(base, i*valueSize))
+}
+
+// rk is a register or, with constBit, a constant.
+func rk(base, consts unsafe.Pointer, i uintptr) lua.LValue {
+	if i&constBit != 0 {
+		base = consts
+	}
+	return *(*lua.LValue)(unsafe.Add(base, (i&0xff)*valueSize))
+}
+
+// instruction is the one at a place of the code.
+func instruction(code unsafe.Pointer, pc int) uint32 {
+	return *(*uint32)(unsafe.Add(code, uintptr(pc)*4))
+}
+
+func falsy(v lua.LValue) bool {
+	switch v := v.(type) {
+	case *lua.LNilType:
+		return true
+	case lua.LBool:
+		return !bool(v)
+	}
+	return false
+}
+
+func isNil(v lua.LValue) bool {
+	_, ok := v.(*lua.LNilType)
+	return ok
+}
+
+// execute is the mainLoop of the states of this package: it runs the frame on top of the call stack until bottom, the
+// frame that the caller has pushed, returns.
+func execute(l *lua.LState, bottom *frame) {
+	t := ThreadOf(l)
+	v, rg, stack := t.vm, regs(l), t.frames
+	cf := stack.last()
+	setCurrentFrame(l, cf)
+	if cf.Fn.IsG {
+		t.finishGo(cf, cf.Fn.GFunction(l))
+		return
+	}
+	t.high = max(t.high, rg.top)
+
+	var (
+		proto              *lua.FunctionProto
+		base, code, consts unsafe.Pointer
+		pc, top            int
+		i                  uint32
+	)
+enter: // cf is another Lua frame
+	proto = cf.Fn.Proto
+	code = unsafe.Pointer(unsafe.SliceData(proto.Code))
+	consts = unsafe.Pointer(unsafe.SliceData(proto.Constants))
+	pc = cf.Pc
+	top = cf.LocalBase + int(proto.NumUsedRegisters)
+moved: // the registers may have moved
+	base = unsafe.Pointer(&rg.array[cf.LocalBase])
+	for {
+		i = instruction(code, pc)
+		pc++
+		switch int(i >> opShift) {
+		case lua.OP_MOVE:
+			*reg(base, argA(i)) = *reg(base, argB(i))
+			continue
+		case lua.OP_MOVEN:
+			*reg(base, argA(i)) = *reg(base, argB(i))
+			for n := argC(i); n > 0; n-- {
+				i = instruction(code, pc)
+				pc++
+				*reg(base, argA(i)) = *reg(base, argB(i))
+			}
+			continue
+		case lua.OP_LOADK:
+			*reg(base, argA(i)) = *reg(consts, uintptr(i&(1<<18-1)))
+			continue
+		case lua.OP_LOADBOOL:
+			*reg(base, argA(i)) = lua.LBool(argB(i) != 0)
+			if argC(i) != 0 {
+				pc++
+			}
+			continue
+		case lua.OP_LOADNIL:
+			for r := argA(i); r <= argB(i); r++ {
+				*reg(base, r) = lua.LNil
+			}
+			continue
+		case lua.OP_GETUPVAL:
+			if u := upvalueOf(cf.Fn, argB(i)); u.closed || u.reg == nil {
+				*reg(base, argA(i)) = u.value
+			} else {
+				*reg(base, argA(i)) = u.reg.array[u.index]
+			}
+			continue
+		case lua.OP_SETUPVAL:
+			if u := upvalueOf(cf.Fn, argB(i)); u.closed || u.reg == nil {
+				u.value = *reg(base, argA(i))
+			} else {
+				u.reg.array[u.index] = *reg(base, argA(i))
+			}
+			continue
+		case lua.OP_GETGLOBAL:
+			if s, ok := (*reg(consts, uintptr(i&(1<<18-1)))).(lua.LString); ok {
+				if value, ok := indexString(cf.Fn.Env, string(s)); ok {
+					*reg(base, argA(i)) = value
+					continue
+				}
+			}
+		case lua.OP_GETTABLE:
+			if tb, ok := (*reg(base, argB(i))).(*lua.LTable); ok {
+				if value, ok := index(tb, rk(base, consts, argC(i))); ok {
+					*reg(base, argA(i)) = value
+					continue
+				}
+			}
+		case lua.OP_GETTABLEKS:
+			if tb, ok := (*reg(base, argB(i))).(*lua.LTable); ok {
+				if s, ok := rk(base, consts, argC(i)).(lua.LString); ok {
+					if value, ok := indexString(tb, string(s)); ok {
+						*reg(base, argA(i)) = value
+						continue
+					}
+				}
+			}
+		case lua.OP_SELF:
+			if s, ok := rk(base, consts, argC(i)).(lua.LString); ok {
+				self := *reg(base, argB(i))
+				tb, ok := self.(*lua.LTable)
+				if !ok {
+					tb = v.methods(l, self)
+				}
+				if tb != nil {
+					if value, ok := indexString(tb, string(s)); ok {
+						*reg(base, argA(i)) = value
+						*reg(base, argA(i)+1) = self
+						continue
+					}
+				}
+			}
+		case lua.OP_SETTABLE:
+			if tb, ok := (*reg(base, argA(i))).(*lua.LTable); ok &&
+				store(tb, rk(base, consts, argB(i)), rk(base, consts, argC(i))) {
+				continue
+			}
+		case lua.OP_SETTABLEKS:
+			if tb, ok := (*reg(base, argA(i))).(*lua.LTable); ok {
+				key := rk(base, consts, argB(i))
+				if s, ok := key.(lua.LString); ok && storeString(tb, string(s), key, rk(base, consts, argC(i))) {
+					continue
+				}
+			}
+		case lua.OP_NEWTABLE:
+			*reg(base, argA(i)) = NewTable(int(argB(i)), int(argC(i)))
+			continue
+		case lua.OP_ADD:
+			if a, ok := rk(base, consts, argB(i)).(lua.LNumber); ok {
+				if b, ok := rk(base, consts, argC(i)).(lua.LNumber); ok {
+					v.setNumber(reg(base, argA(i)), float64(a+b))
+					continue
+				}
+			}
+		case lua.OP_SUB:
+			if a, ok := rk(base, consts, argB(i)).(lua.LNumber); ok {
+				if b, ok := rk(base, consts, argC(i)).(lua.LNumber); ok {
+					v.setNumber(reg(base, argA(i)), float64(a-b))
+					continue
+				}
+			}
+		case lua.OP_MUL:
+			if a, ok := rk(base, consts, argB(i)).(lua.LNumber); ok {
+				if b, ok := rk(base, consts, argC(i)).(lua.LNumber); ok {
+					v.setNumber(reg(base, argA(i)), float64(a*b))
+					continue
+				}
+			}
+		case lua.OP_DIV:
+			if a, ok := rk(base, consts, argB(i)).(lua.LNumber); ok {
+				if b, ok := rk(base, consts, argC(i)).(lua.LNumber); ok {
+					v.setNumber(reg(base, argA(i)), float64(a/b))
+					continue
+				}
+			}
+		case lua.OP_MOD:
+			if a, ok := rk(base, consts, argB(i)).(lua.LNumber); ok {
+				if b, ok := rk(base, consts, argC(i)).(lua.LNumber); ok {
+					v.setNumber(reg(base, argA(i)), remainder(float64(a), float64(b)))
+					continue
+				}
+			}
+		case lua.OP_UNM:
+			if a, ok := rk(base, consts, argB(i)).(lua.LNumber); ok {
+				v.setNumber(reg(base, argA(i)), -float64(a))
+				continue
+			}
+		case lua.OP_NOT:
+			*reg(base, argA(i)) = lua.LBool(falsy(*reg(base, argB(i))))
+			continue
+		case lua.OP_LEN:
+			switch a := rk(base, consts, argB(i)).(type) {
+			case lua.LString:
+				v.setNumber(reg(base, argA(i)), float64(len(a)))
+				continue
+			case *lua.LTable:
+				if isNil(a.Metatable) {
+					v.setNumber(reg(base, argA(i)), float64(length(a)))
+					continue
+				}
+			}
+		case lua.OP_JMP:
+			pc += argSbx(i)
+			continue
+		case lua.OP_EQ:
+			if yes, ok := equal(rk(base, consts, argB(i)), rk(base, consts, argC(i))); ok {
+				if yes == (argA(i) != 0) { // the jump that follows
+					pc += argSbx(instruction(code, pc))
+				}
+				pc++
+				continue
+			}
+		case lua.OP_LT:
+			if yes, ok := less(rk(base, consts, argB(i)), rk(base, consts, argC(i))); ok {
+				if yes == (argA(i) != 0) {
+					pc += argSbx(instruction(code, pc))
+				}
+				pc++
+				continue
+			}
+		case lua.OP_LE:
+			if yes, ok := lessEqual(rk(base, consts, argB(i)), rk(base, consts, argC(i))); ok {
+				if yes == (argA(i) != 0) {
+					pc += argSbx(instruction(code, pc))
+				}
+				pc++
+				continue
+			}
+		case lua.OP_TEST:
+			if falsy(*reg(base, argA(i))) != (argC(i) != 0) {
+				pc += argSbx(instruction(code, pc))
+			}
+			pc++
+			continue
+		case lua.OP_TESTSET:
+			if value := *reg(base, argB(i)); falsy(value) != (argC(i) != 0) {
+				*reg(base, argA(i)) = value
+				pc += argSbx(instruction(code, pc))
+			}
+			pc++
+			continue
+		case lua.OP_CALL, lua.OP_TAILCALL:
+			at := cf.LocalBase + int(argA(i)) // of the function
+			nargs := int(argB(i)) - 1
+			if nargs < 0 {
+				nargs = rg.top - at - 1
+			}
+			cf.Pc = pc
+			fn, ok := (*reg(base, argA(i))).(*lua.LFunction)
+			if !ok {
+				if fn, ok = l.GetMetaField(*reg(base, argA(i)), "__call").(*lua.LFunction); !ok {
+					break
+				}
+				t.insertSelf(at, nargs)
+				nargs++
+			}
+			if fn.IsG {
+				if fn == v.intrinsics.Concat {
+					if s, ok := v.concatStrings(rg.array[at+1 : at+1+nargs]); ok {
+						*reg(base, argA(i)) = s
+						continue
+					}
+				}
+				// A tail call of a Go function is a call with all its results, which the next instruction returns.
+				nret := int(argC(i)) - 1
+				if int(i>>opShift) == lua.OP_TAILCALL {
+					nret = lua.MultRet
+				}
+				rg.top = at + 1 + nargs
+				f := stack.push(cf, fn, at, nargs, nret)
+				setCurrentFrame(l, f)
+				t.finishGo(f, fn.GFunction(l))
+				if nret != lua.MultRet {
+					rg.top = top
+				}
+				goto moved
+			}
+			if int(i>>opShift) == lua.OP_TAILCALL {
+				t.tailCall(cf, fn, at, nargs)
+				goto enter
+			}
+			f := stack.push(cf, fn, at, nargs, int(argC(i))-1)
+			t.enter(f)
+			setCurrentFrame(l, f)
+			cf = f
+			goto enter
+		case lua.OP_RETURN:
+			if len(proto.FunctionPrototypes) > 0 {
+				closeUpvalues(l, cf.LocalBase)
+			}
+			n := int(argB(i)) - 1
+			from := cf.LocalBase + int(argA(i))
+			if n < 0 {
+				n = rg.top - from
+			}
+			open := t.leave(cf, from, n)
+			if cf == bottom {
+				return
+			}
+			cf = cf.Parent
+			if cf == nil || cf.Fn.IsG {
+				return
+			}
+			if !open {
+				rg.top = cf.LocalBase + int(cf.Fn.Proto.NumUsedRegisters)
+			}
+			goto enter
+		case lua.OP_FORPREP:
+			if start, ok := (*reg(base, argA(i))).(lua.LNumber); ok {
+				if step, ok := (*reg(base, argA(i)+2)).(lua.LNumber); ok {
+					if _, ok := (*reg(base, argA(i)+1)).(lua.LNumber); ok {
+						// The loop counts in place: nobody else sees this number.
+						*reg(base, argA(i)) = v.ownNumber(float64(start - step))
+						pc += argSbx(i)
+						continue
+					}
+				}
+			}
+		case lua.OP_FORLOOP:
+			r := reg(base, argA(i))
+			limit, ok := (*reg(base, argA(i)+1)).(lua.LNumber)
+			if !ok {
+				break
+			}
+			step, _ := (*reg(base, argA(i)+2)).(lua.LNumber)
+			count := (*float64)((*iface)(unsafe.Pointer(r)).word)
+			n := *count + float64(step)
+			if step > 0 && n <= float64(limit) || step <= 0 && n >= float64(limit) {
+				*count = n
+				v.setNumber(reg(base, argA(i)+3), n)
+				pc += argSbx(i)
+			}
+			continue
+		case lua.OP_TFORLOOP:
+			if v.iterate(l, reg(base, argA(i)), int(argC(i))) {
+				if key := *reg(base, argA(i)+3); !isNil(key) {
+					*reg(base, argA(i)+2) = key
+					pc += argSbx(instruction(code, pc))
+				}
+				pc++
+				continue
+			}
+		case lua.OP_SETLIST:
+			if n := argB(i); n > 0 && argC(i) > 0 {
+				tb := (*reg(base, argA(i))).(*lua.LTable)
+				first := (int(argC(i)) - 1) * lua.FieldsPerFlush
+				for j := 1; j <= int(n); j++ {
+					storeInt(tb, first+j, *reg(base, argA(i)+uintptr(j)))
+				}
+				continue
+			}
+		case lua.OP_NOP:
+			continue
+		}
+
+		// The rest is gopher-lua's.
+		op := int(i >> opShift)
+		cf.Pc = pc
+		instructions[op](l, i, bottom)
+		pc = cf.Pc
+		t.high = max(t.high, rg.top)
+		if op != lua.OP_VARARG || argB(i) != 0 {
+			rg.top = top
+		}
+		goto moved
+	}
+}
+
+// remainder is a % b as gopher-lua has it.
+func remainder(a, b float64) float64 {
+	const exact = 1 << 53
+	if a >= 0 && b > 0 && a < exact && b < exact {
+		if x, y := int64(a), int64(b); float64(x) == a && float64(y) == b {
+			return float64(x % y)
+		}
+	}
+	r := math.Mod(a, b)
+	if b > 0 && r < 0 || b < 0 && r > 0 {
+		r += b
+	}
+	return r
+}
+
+// equal compares without metamethods; ok is false when one has to be asked.
+func equal(a, b lua.LValue) (yes, ok bool) {
+	switch x := a.(type) {
+	case lua.LNumber:
+		y, ok := b.(lua.LNumber)
+		return ok && x == y, true
+	case lua.LString:
+		y, ok := b.(lua.LString)
+		return ok && x == y, true
+	case *lua.LNilType:
+		return isNil(b), true
+	case lua.LBool:
+		y, ok := b.(lua.LBool)
+		return ok && x == y, true
+	case *lua.LTable:
+		y, ok := b.(*lua.LTable)
+		if !ok || x == y {
+			return ok, true
+		}
+		return false, isNil(x.Metatable) || isNil(y.Metatable)
+	}
+	return false, false
+}
+
+// less compares numbers and strings.
+func less(a, b lua.LValue) (yes, ok bool) {
+	switch x := a.(type) {
+	case lua.LNumber:
+		y, ok := b.(lua.LNumber)
+		return x < y, ok
+	case lua.LString:
+		y, ok := b.(lua.LString)
+		return x < y, ok
+	}
+	return false, false
+}
+
+// lessEqual compares numbers and strings.
+func lessEqual(a, b lua.LValue) (yes, ok bool) {
+	switch x := a.(type) {
+	case lua.LNumber:
+		y, ok := b.(lua.LNumber)
+		return x <= y, ok
+	case lua.LString:
+		y, ok := b.(lua.LString)
+		return x <= y, ok
+	}
+	return false, false
+}
+
+// methods is the table that indexing a string leads to, nil for other values.
+func (v *VM) methods(l *lua.LState, self lua.LValue) *lua.LTable {
+	if _, ok := self.(lua.LString); !ok {
+		return nil
+	}
+	tb, _ := l.GetMetaField(self, "__index").(*lua.LTable)
+	return tb
+}
+
+// iterate steps a generic for over a table, whose iterator, table and control value are in registers r and on: the n
+// results are stored in r+3 and on. It reports false for iterators that have to be called.
+func (v *VM) iterate(l *lua.LState, r *lua.LValue, n int) bool {
+	at := func(i uintptr) *lua.LValue { return reg(unsafe.Pointer(r), i) }
+	fn, ok := (*r).(*lua.LFunction)
+	if !ok || fn != v.nextFn && fn != v.ipairsIter {
+		return false
+	}
+	tb, ok := (*at(1)).(*lua.LTable)
+	if !ok {
+		return false
+	}
+	var value lua.LValue = lua.LNil
+	if fn == v.nextFn {
+		key := *at(2)
+		if isNil(key) {
+			v.traversing(tb)
+		}
+		k, ok := v.nextKey(tb, key, &value)
+		if !ok {
+			return false // its error is raised by the function
+		}
+		*at(3) = k
+	} else {
+		count, ok := (*at(2)).(lua.LNumber)
+		if !ok {
+			return false
+		}
+		*at(3) = lua.LNil
+		if array := inside(tb).array; count >= 0 && int(count) < len(array) {
+			if value = array[int(count)]; !isNil(value) {
+				v.setNumber(at(3), float64(int(count)+1))
+			}
+		}
+	}
+	if n >= 2 {
+		*at(4) = value
+	}
+	for i := 2; i < n; i++ {
+		*at(uintptr(3 + i)) = lua.LNil
+	}
+	return true
+}

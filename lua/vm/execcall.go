@@ -1,0 +1,176 @@
+package vm
+
+import (
+	lua "github.com/yuin/gopher-lua"
+)
+
+// finishGo takes the n values that the Go function of frame f has left on top of the registers to where its caller
+// wants them, and ends the frame.
+func (t *Thread) finishGo(f *frame, n int) {
+	rg := regs(t.L)
+	t.high = max(t.high, rg.top)
+	want := f.NRet
+	if want == lua.MultRet {
+		want = n
+	}
+	from := rg.top - n
+	t.frames.pop()
+	setCurrentFrame(t.L, f.Parent)
+	t.moveResults(f.ReturnBase, from, n, want)
+}
+
+// leave ends the Lua frame f, which returns n values from register from on. It reports whether its caller takes any
+// number of them: then they end at the top of the registers.
+func (t *Thread) leave(f *frame, from, n int) bool {
+	want, open := f.NRet, false
+	if want == lua.MultRet {
+		want, open = n, true
+	}
+	t.frames.pop()
+	setCurrentFrame(t.L, f.Parent)
+	t.moveResults(f.ReturnBase, from, n, want)
+	return open
+}
+
+// moveResults moves n values down to register to, where want are expected, and sets the top behind them.
+func (t *Thread) moveResults(to, from, n, want int) {
+	rg := regs(t.L)
+	if want == 1 && n > 0 {
+		rg.array[to] = rg.array[from]
+		rg.top = to + 1
+		return
+	}
+	if to+want > len(rg.array) {
+		t.reg.SetTop(to + want)
+	}
+	if n > want {
+		n = want
+	}
+	copy(rg.array[to:to+n], rg.array[from:from+n])
+	for i := to + n; i < to+want; i++ {
+		rg.array[i] = lua.LNil
+	}
+	rg.top = to + want
+}
+
+// enter prepares the registers of a frame whose function and arguments are in place.
+func (t *Thread) enter(f *frame) {
+	rg := regs(t.L)
+	p := f.Fn.Proto
+	np := int(p.NumParameters)
+	if p.IsVarArg&lua.VarArgIsVarArg != 0 {
+		t.enterVararg(f)
+		return
+	}
+	top := f.LocalBase + int(p.NumUsedRegisters)
+	if top > len(rg.array) {
+		rg.top = f.LocalBase + f.NArgs
+		t.reg.SetTop(top)
+	}
+	for i := f.LocalBase + f.NArgs; i < f.LocalBase+np; i++ {
+		rg.array[i] = lua.LNil
+	}
+	rg.top = top
+	if top > t.high {
+		t.high = top
+	}
+}
+
+// enterVararg moves the parameters behind the arguments, which stay for OP_VARARG.
+func (t *Thread) enterVararg(f *frame) {
+	rg := regs(t.L)
+	p := f.Fn.Proto
+	np := int(p.NumParameters)
+	n := max(f.NArgs, np)
+	first := f.LocalBase
+	top := first + n + int(p.NumUsedRegisters)
+	rg.top = first + f.NArgs
+	if top > len(rg.array) {
+		t.reg.SetTop(top)
+	}
+	for i := first + f.NArgs; i < first+n; i++ {
+		rg.array[i] = lua.LNil
+	}
+	for i := range np {
+		rg.array[first+n+i] = rg.array[first+i]
+		rg.array[first+i] = lua.LNil
+	}
+	f.LocalBase = first + n
+	rg.top = top
+	t.high = max(t.high, top)
+}
+
+// tailCall makes frame f that of fn, which is in register at with nargs arguments behind it.
+func (t *Thread) tailCall(f *frame, fn *lua.LFunction, at, nargs int) {
+	rg := regs(t.L)
+	if len(f.Fn.Proto.FunctionPrototypes) > 0 {
+		closeUpvalues(t.L, f.LocalBase)
+	}
+	copy(rg.array[f.Base:f.Base+nargs+1], rg.array[at:at+nargs+1])
+	f.Fn, f.Pc, f.NArgs = fn, 0, nargs
+	f.LocalBase = f.Base + 1
+	f.TailCall++
+	t.enter(f)
+}
+
+// insertSelf makes the value in register at, which has a metamethod __call, the first of the arguments behind it.
+func (t *Thread) insertSelf(at, nargs int) {
+	rg := regs(t.L)
+	rg.top = at + 1 + nargs
+	t.reg.SetTop(at + 2 + nargs)
+	copy(rg.array[at+1:at+2+nargs], rg.array[at:at+1+nargs])
+}
+
+// framesPerSegment is lua.FramesPerSegment.
+const framesPerSegment = lua.FramesPerSegment
+
+// frameStack is lua.autoGrowingCallFrameStack: the call frames of a state, in segments that never move.
+type frameStack struct {
+	segments []*[framesPerSegment]frame
+	segIdx   uint16
+	segSp    uint8 // frames used in the segment segIdx
+}
+
+// push adds the frame of a call by parent of the function in register at. Unlike gopher-lua it keeps the segments it has
+// once filled.
+func (s *frameStack) push(parent *frame, fn *lua.LFunction, at, nargs, nret int) *frame {
+	if s.segSp >= framesPerSegment {
+		s.grow()
+	}
+	f := &s.segments[s.segIdx][s.segSp&(framesPerSegment-1)]
+	f.Idx = int(s.segIdx)*framesPerSegment + int(s.segSp)
+	s.segSp++
+	f.Fn, f.Parent = fn, parent
+	f.Pc, f.TailCall = 0, 0
+	f.Base, f.LocalBase, f.ReturnBase = at, at+1, at
+	f.NArgs, f.NRet = nargs, nret
+	return f
+}
+
+func (s *frameStack) grow() {
+	if int(s.segIdx)+1 >= len(s.segments) {
+		panic(overflow)
+	}
+	s.segIdx++
+	s.segSp = 0
+	if s.segments[s.segIdx] == nil {
+		s.segments[s.segIdx] = new([framesPerSegment]frame)
+	}
+}
+
+// pop drops the last frame.
+func (s *frameStack) pop() {
+	if s.segSp == 0 {
+		s.segIdx--
+		s.segSp = framesPerSegment
+	}
+	s.segSp--
+}
+
+// last is the frame on top of a stack that is not empty.
+func (s *frameStack) last() *frame {
+	if s.segSp == 0 {
+		return &s.segments[s.segIdx-1][framesPerSegment-1]
+	}
+	return &s.segments[s.segIdx][s.segSp-1]
+}

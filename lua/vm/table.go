@@ -1,0 +1,327 @@
+package vm
+
+import (
+	"iter"
+
+	lua "github.com/yuin/gopher-lua"
+)
+
+// Tables are gopher-lua's, but stored to and walked over here: its own methods make room for 32 entries in every table,
+// and keep the order of keys in a map that only a traversal needs. Here that map, k2i, is filled when a traversal first
+// asks for a key it did not just get. Until then it has fewer entries than keys, and a key that one of gopher-lua's
+// methods stores may be listed twice; arrange sorts that out. LTable.Next must not be used.
+
+// least is how many values the first growth of an array or a list of keys makes room for.
+const least = 4
+
+// NewTable makes a table with room for so many array items and named fields.
+func NewTable(items, fields int) *lua.LTable {
+	t := &lua.LTable{Metatable: lua.LNil}
+	in := inside(t)
+	if items > 0 {
+		in.array = make([]lua.LValue, 0, items)
+	}
+	if fields > 0 {
+		in.strdict = make(map[string]lua.LValue, fields)
+		in.keys = make([]lua.LValue, 0, fields)
+		in.k2i = map[lua.LValue]int{}
+	}
+	return t
+}
+
+// SetString stores a value that is not nil under a string, without metamethods.
+func SetString(t *lua.LTable, key string, value lua.LValue) {
+	in := inside(t)
+	if in.putString(key, value) {
+		in.list(lua.LString(key))
+	}
+}
+
+// Append stores a value that is not nil behind the last one of the array.
+func Append(t *lua.LTable, value lua.LValue) {
+	in := inside(t)
+	if n := len(in.array); n > 0 && isNil(in.array[n-1]) {
+		t.Append(value)
+		return
+	}
+	in.append(value)
+}
+
+func (t *table) append(value lua.LValue) {
+	if t.array == nil {
+		t.array = make([]lua.LValue, 0, least)
+	}
+	t.array = append(t.array, value)
+}
+
+// putString stores under a string and reports whether the key is new and has to be listed.
+func (t *table) putString(key string, value lua.LValue) bool {
+	if t.strdict == nil {
+		t.strdict = make(map[string]lua.LValue)
+	}
+	n := len(t.strdict)
+	t.strdict[key] = value
+	return len(t.strdict) != n
+}
+
+// list appends a key that was just stored for the first time, or again after a deletion, to the order of keys.
+func (t *table) list(key lua.LValue) {
+	if t.keys == nil {
+		t.keys = make([]lua.LValue, 0, least)
+		t.k2i = map[lua.LValue]int{}
+	}
+	n := len(t.keys)
+	if n != len(t.strdict)+len(t.dict)-1 { // some of the keys listed are deleted: it may be one of them
+		t.arrange()
+		if _, ok := t.k2i[key]; ok {
+			return
+		}
+		n = len(t.keys)
+	}
+	if n > 0 && len(t.k2i) == n {
+		t.k2i[key] = n
+	}
+	t.keys = append(t.keys, key)
+}
+
+// arrange makes k2i complete.
+func (t *table) arrange() {
+	if len(t.k2i) == len(t.keys) {
+		return
+	}
+	clear(t.k2i)
+	keys := t.keys[:0]
+	for _, k := range t.keys {
+		if _, ok := t.k2i[k]; !ok {
+			t.k2i[k] = len(keys)
+			keys = append(keys, k)
+		}
+	}
+	clear(t.keys[len(keys):])
+	t.keys = keys
+}
+
+// hashed is the value of a key outside of the array.
+func (t *table) hashed(key lua.LValue) (lua.LValue, bool) {
+	if s, ok := key.(lua.LString); ok {
+		v, ok := t.strdict[string(s)]
+		return v, ok
+	}
+	v, ok := t.dict[key]
+	return v, ok
+}
+
+// maxChain is how many tables one leads to the other by __index.
+const maxChain = 100
+
+// indexString is a field of a table, found in it or in the tables that __index leads to; ok is false when a function is
+// to be called.
+func indexString(t *lua.LTable, key string) (value lua.LValue, ok bool) {
+	for range maxChain {
+		if value, ok := inside(t).strdict[key]; ok {
+			return value, true
+		}
+		if t, ok = behind(t); t == nil {
+			return lua.LNil, ok
+		}
+	}
+	return nil, false
+}
+
+// behind is the table that __index of t leads to, nil for none; ok is false when it is not a table.
+func behind(t *lua.LTable) (next *lua.LTable, ok bool) {
+	mt, ok := t.Metatable.(*lua.LTable)
+	if !ok {
+		return nil, isNil(t.Metatable)
+	}
+	handler, ok := inside(mt).strdict["__index"]
+	if !ok {
+		return nil, true
+	}
+	next, ok = handler.(*lua.LTable)
+	return next, ok
+}
+
+// index is indexString for any key.
+func index(t *lua.LTable, key lua.LValue) (value lua.LValue, ok bool) {
+	switch k := key.(type) {
+	case lua.LNumber:
+		n := int(k)
+		if in := inside(t); uint(n-1) < uint(len(in.array)) && lua.LNumber(n) == k {
+			if value = in.array[n-1]; !isNil(value) {
+				return value, true
+			}
+		}
+	case lua.LString:
+		return indexString(t, string(k))
+	}
+	for range maxChain {
+		if value = t.RawGet(key); !isNil(value) {
+			return value, true
+		}
+		if t, ok = behind(t); t == nil {
+			return lua.LNil, ok
+		}
+	}
+	return nil, false
+}
+
+// plain tells that storing a new key into a table asks no metamethod.
+func plain(t *lua.LTable) bool {
+	mt, ok := t.Metatable.(*lua.LTable)
+	if !ok {
+		return isNil(t.Metatable)
+	}
+	_, ok = inside(mt).strdict["__newindex"]
+	return !ok
+}
+
+// storeString stores a field; boxed is the key as a value. It reports false when a metamethod is to be asked.
+func storeString(t *lua.LTable, key string, boxed, value lua.LValue) bool {
+	in := inside(t)
+	if !isNil(t.Metatable) {
+		if _, ok := in.strdict[key]; !ok && !plain(t) {
+			return false
+		}
+	}
+	if isNil(value) {
+		delete(in.strdict, key)
+	} else if in.putString(key, value) {
+		in.list(boxed)
+	}
+	return true
+}
+
+// store stores under any key. It reports false when a metamethod is to be asked, and for what cannot be a key.
+func store(t *lua.LTable, key, value lua.LValue) bool {
+	switch k := key.(type) {
+	case lua.LString:
+		return storeString(t, string(k), key, value)
+	case lua.LNumber:
+		n := int(k)
+		in := inside(t)
+		if lua.LNumber(n) != k || n < 1 || n >= maxArrayIndex {
+			break
+		}
+		if n <= len(in.array) {
+			if isNil(t.Metatable) || !isNil(in.array[n-1]) || plain(t) {
+				in.array[n-1] = value
+				return true
+			}
+			return false
+		}
+		if !isNil(t.Metatable) && !plain(t) {
+			return false
+		}
+		storeInt(t, n, value)
+		return true
+	case *lua.LNilType:
+		return false
+	}
+	if k, ok := key.(lua.LNumber); ok && k != k || !isNil(t.Metatable) && isNil(t.RawGetH(key)) && !plain(t) {
+		return false
+	}
+	inside(t).putHashed(key, value)
+	return true
+}
+
+// storeInt stores under an index from 1 on and below maxArrayIndex.
+func storeInt(t *lua.LTable, n int, value lua.LValue) {
+	in := inside(t)
+	if n == len(in.array)+1 {
+		in.append(value)
+		return
+	}
+	t.RawSetInt(n, value)
+}
+
+// putHashed stores under a key that is neither a string nor an index of the array.
+func (t *table) putHashed(key, value lua.LValue) {
+	if isNil(value) {
+		delete(t.dict, key)
+		return
+	}
+	if t.dict == nil {
+		t.dict = make(map[lua.LValue]lua.LValue)
+	}
+	n := len(t.dict)
+	t.dict[key] = value
+	if len(t.dict) != n {
+		t.list(key)
+	}
+}
+
+// length is #t without __len.
+func length(t *lua.LTable) int {
+	array := inside(t).array
+	if n := len(array); n == 0 || !isNil(array[n-1]) {
+		return n
+	}
+	return t.Len()
+}
+
+// walk is where the last step of a traversal was.
+type walk struct {
+	t *lua.LTable
+	i int // in keys
+}
+
+// nextKey is the entry of t after key, nil at the end; ok is false for a key that is not there.
+func (v *VM) nextKey(t *lua.LTable, key lua.LValue, value *lua.LValue) (next lua.LValue, ok bool) {
+	in := inside(t)
+	i := 0
+	if n, ok := arrayIndex(key); ok || isNil(key) {
+		for ; n < len(in.array); n++ {
+			if x := in.array[n]; !isNil(x) {
+				*value = x
+				return v.number(float64(n + 1)), true
+			}
+		}
+		if len(in.keys) != len(in.strdict)+len(in.dict) {
+			in.arrange()
+		}
+	} else if i = v.walk.i; v.walk.t == t && i < len(in.keys) && same(in.keys[i], key) {
+		i++
+	} else {
+		in.arrange()
+		if i, ok = in.k2i[key]; !ok {
+			return nil, false
+		}
+		i++
+	}
+	for ; i < len(in.keys); i++ {
+		if x, ok := in.hashed(in.keys[i]); ok {
+			v.walk = walk{t, i}
+			*value = x
+			return in.keys[i], true
+		}
+	}
+	*value = lua.LNil
+	return lua.LNil, true
+}
+
+// Pairs is all entries of a table, as pairs without metamethods. The table must not get new keys meanwhile.
+func Pairs(t *lua.LTable) iter.Seq2[lua.LValue, lua.LValue] {
+	return func(yield func(k, v lua.LValue) bool) {
+		in := inside(t)
+		for i, x := range in.array {
+			if !isNil(x) && !yield(lua.LNumber(i+1), x) {
+				return
+			}
+		}
+		if len(in.keys) != len(in.strdict)+len(in.dict) {
+			in.arrange()
+		}
+		for _, k := range in.keys {
+			if x, ok := in.hashed(k); ok && !yield(k, x) {
+				return
+			}
+		}
+	}
+}
+
+// OnlyArray tells that a table has no keys outside of its array.
+func OnlyArray(t *lua.LTable) bool {
+	in := inside(t)
+	return len(in.strdict)+len(in.dict) == 0
+}
