@@ -171,6 +171,9 @@ func (e Entry) WithDebug() Entry {
 // Logger is the logger the entry writes to.
 func (e Entry) Logger() *Logger { return e.log }
 
+// Level is what the entry takes.
+func (e Entry) Level() Level { return e.level }
+
 // Connection is the number of the connection, 0 for none.
 func (e Entry) Connection() uint64 { return e.connection }
 

@@ -132,3 +132,15 @@ func (s *Server) peer(a Addr) *Peer {
 	}
 	return p
 }
+
+// WithPeers calls f with the peers as they are now. Nobody else changes their
+// states meanwhile.
+func (u *Upstream) WithPeers(f func(*Peers)) {
+	if u.zone == nil {
+		f(u.Peers)
+		return
+	}
+	u.zone.lock()
+	defer u.zone.unlock()
+	f(u.zone.current())
+}

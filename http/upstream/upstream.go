@@ -123,6 +123,18 @@ func Of(cf *conf.Conf) *Upstream { return slot.Of(cf.Scope).Upstream }
 // MainOf returns what the http block being read knows of upstreams.
 func MainOf(cf *conf.Conf) *Main { return mainSlot.Of(cf.Scope) }
 
+// MainIn returns what the http block of a finished configuration knows of
+// upstreams.
+func MainIn(sc *conf.Scope) *Main { return mainSlot.Of(sc) }
+
+// Name is the upstream's, with the port if proxy_pass or the like gave one.
+func (u *Upstream) Name() string {
+	if u.Port == 0 {
+		return u.Host
+	}
+	return u.Host + ":" + portText(u.Port)
+}
+
 // Scope holds the structs that directives of the block have filled; nil for
 // an implicit upstream.
 func (u *Upstream) Scope() *conf.Scope { return u.scope }

@@ -39,7 +39,8 @@ type Engine struct {
 	procs    map[int]*pipeProc // of ngx.pipe that have not ended
 	regex    regexes
 	peers    map[peerAddress]upstream.Addr
-	base     *Ctx // of the code that runs without request or timer
+	logs     *logRing // lua_capture_error_log's, nil without
+	base     *Ctx     // of the code that runs without request or timer
 }
 
 // NewEngine makes the VM of a process.
@@ -48,6 +49,7 @@ func NewEngine(cycle *process.Cycle, m *MainConf, main *http.MainConf) *Engine {
 		Cycle: cycle, Main: m, HTTP: main, masterPID: os.Getppid(),
 		captures: map[*http.Request]*capture{}, refs: map[*vm.VM]int{}, peers: map[peerAddress]upstream.Addr{},
 	}
+	e.captureLog()
 	e.sched = &scheduler{e: e, local: vm.NewLocalScheduler()}
 	e.VM = e.newVM(true)
 	e.base = &Ctx{Engine: e, VM: e.VM, Phase: Init}

@@ -24,7 +24,7 @@ var printFunc = Func{"print", anywhere, func(c *Ctx, l *lua.LState) int {
 // ngxLog is ngx.log(level, ...).
 func ngxLog(c *Ctx, l *lua.LState) int {
 	level := vm.CheckInt(l, 1)
-	if level < int(log.Stderr) || level > int(log.Debug) {
+	if !validLevel(level) {
 		vm.ArgError(l, 1, "bad log level: "+strconv.Itoa(level))
 	}
 	c.logLine(l, log.Level(level), 2)

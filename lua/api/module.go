@@ -20,6 +20,8 @@ type Module struct {
 func Modules() []Module {
 	return []Module{
 		{Name: "ngx.balancer", Funcs: balancerFuncs, Elsewhere: notBalancing, Version: moduleVersion},
+		{Name: "ngx.errlog", Funcs: errlogFuncs, Version: moduleVersion},
+		{Name: "ngx.upstream", Funcs: upstreamFuncs},
 	}
 }
 
