@@ -4,8 +4,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"moongate/conf"
 )
 
@@ -100,7 +98,7 @@ func (c *OpenFileCache) open(p *filePool, q *fileQuery) (*cachedFile, FileInfo, 
 			f.orphan = true
 			return c.insert(q, info, err)
 		}
-		unix.Close(f.info.FD)
+		closeFD(f.info.FD)
 	} else if f.opened() {
 		info.IsDirectIO = f.info.IsDirectIO
 	}
@@ -219,7 +217,7 @@ func (f *cachedFile) unlink() {
 
 func (f *cachedFile) close() {
 	if f.opened() {
-		unix.Close(f.info.FD)
+		closeFD(f.info.FD)
 		f.info.FD = -1
 	}
 }

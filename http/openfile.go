@@ -197,7 +197,7 @@ func (p *filePool) done(h *fileHandle) {
 	if h.cache != nil {
 		h.cache.release(h.file, h.minUses, h.loop.Now().Unix())
 	} else {
-		unix.Close(h.fd)
+		closeFD(h.fd)
 	}
 	h.cache, h.file = nil, nil
 	h.next, p.free = p.free, h
@@ -226,12 +226,12 @@ func (p *filePool) open(q *fileQuery) (FileInfo, *FileError) {
 	}
 	if e := p.fstat(fd); e != 0 {
 		q.log.Log(log.Crit, e, `fstat() "%s" failed`, q.path)
-		unix.Close(fd)
+		closeFD(fd)
 		return FileInfo{FD: -1}, fileError(callFstat, e)
 	}
 	info = p.info()
 	if info.IsDir {
-		unix.Close(fd)
+		closeFD(fd)
 		return info, nil
 	}
 	info.FD = fd
@@ -294,7 +294,7 @@ func (p *filePool) statPath(q *fileQuery) *FileError {
 	if e != 0 {
 		return fileError(call, e)
 	}
-	defer unix.Close(fd)
+	defer closeFD(fd)
 	if e := p.fstat(fd); e != 0 {
 		return fileError(callFstat, e)
 	}
@@ -334,15 +334,15 @@ func (p *filePool) name(path string) (*byte, unix.Errno) {
 	return &p.path[0], 0
 }
 
-// openat, statat and fstat are the system calls without the allocations of
-// package unix.
+// openat, statat, fstat and closeFD are the system calls without the allocations of package unix and, since they are
+// short and the worker could do nothing else meanwhile, without telling the scheduler.
 func (p *filePool) openat(at int, path string, flags int) (int, unix.Errno) {
 	name, e := p.name(path)
 	if e != 0 {
 		return -1, e
 	}
 	for {
-		fd, _, e := unix.Syscall6(unix.SYS_OPENAT, uintptr(at), uintptr(unsafe.Pointer(name)), uintptr(flags), logMode, 0, 0)
+		fd, _, e := unix.RawSyscall6(unix.SYS_OPENAT, uintptr(at), uintptr(unsafe.Pointer(name)), uintptr(flags), logMode, 0, 0)
 		switch e {
 		case 0:
 			return int(fd), 0
@@ -358,12 +358,16 @@ func (p *filePool) statat(at int, path string, flags int) unix.Errno {
 	if e != 0 {
 		return e
 	}
-	_, _, e = unix.Syscall6(sysFstatat, uintptr(at), uintptr(unsafe.Pointer(name)), uintptr(unsafe.Pointer(&p.stat)),
+	_, _, e = unix.RawSyscall6(sysFstatat, uintptr(at), uintptr(unsafe.Pointer(name)), uintptr(unsafe.Pointer(&p.stat)),
 		uintptr(flags), 0, 0)
 	return e
 }
 
 func (p *filePool) fstat(fd int) unix.Errno {
-	_, _, e := unix.Syscall(unix.SYS_FSTAT, uintptr(fd), uintptr(unsafe.Pointer(&p.stat)), 0)
+	_, _, e := unix.RawSyscall(unix.SYS_FSTAT, uintptr(fd), uintptr(unsafe.Pointer(&p.stat)), 0)
 	return e
+}
+
+func closeFD(fd int) {
+	_, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0)
 }

@@ -135,7 +135,7 @@ func (p *filePool) openChecked(path string, flags int, c symlinkCheck) (int, fil
 
 func closeAt(fd int) {
 	if fd >= 0 {
-		unix.Close(fd)
+		closeFD(fd)
 	}
 }
 
@@ -159,7 +159,7 @@ func (p *filePool) openStep(at int, name string, flags, mode int) (int, unix.Err
 		e = unix.ELOOP
 	}
 	if e != 0 {
-		unix.Close(fd)
+		closeFD(fd)
 		return -1, e
 	}
 	return fd, 0

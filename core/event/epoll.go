@@ -19,8 +19,8 @@ type poller interface {
 	enable(ls *Listener, exclusive bool) error
 	disable(ls *Listener) error
 	// wait returns the events of at most msec milliseconds (-1: without limit). The slice is good
-	// until the next call.
-	wait(msec int) ([]event, error)
+	// until the next call. block is told to the scheduler: others may run meanwhile.
+	wait(msec int, block bool) ([]event, error)
 	// peerClose reports whether events tell that the peer has closed (EPOLLRDHUP).
 	peerClose() bool
 	close()
@@ -120,11 +120,8 @@ func (p *epoll) disable(ls *Listener) error {
 	return nil
 }
 
-func (p *epoll) wait(msec int) ([]event, error) {
-	n, e := sysEpollWait(p.fd, p.kernel, 0)
-	if n == 0 && e == 0 && msec != 0 {
-		n, e = sysEpollWait(p.fd, p.kernel, msec)
-	}
+func (p *epoll) wait(msec int, block bool) ([]event, error) {
+	n, e := sysEpollWait(p.fd, p.kernel, msec, block)
 	p.events = p.events[:0]
 	if e == unix.EINTR {
 		return nil, nil

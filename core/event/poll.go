@@ -31,7 +31,7 @@ func (p *poll) list(fd int, bits int16, of event) {
 	p.of = append(p.of, of)
 }
 
-func (p *poll) wait(msec int) ([]event, error) {
+func (p *poll) wait(msec int, block bool) ([]event, error) {
 	l := p.loop
 	p.fds, p.of, p.events = p.fds[:0], p.of[:0], p.events[:0]
 	p.list(l.wakefd, unix.POLLIN, event{slot: wakeSlot})
@@ -48,10 +48,7 @@ func (p *poll) wait(msec int) ([]event, error) {
 			p.list(int(c.fd), bits, event{slot: c.slot, gen: c.gen})
 		}
 	}
-	n, e := sysPoll(p.fds, 0)
-	if n == 0 && e == 0 && msec != 0 {
-		n, e = sysPoll(p.fds, msec)
-	}
+	n, e := sysPoll(p.fds, msec, block)
 	if e == unix.EINTR {
 		return nil, nil
 	}

@@ -72,13 +72,9 @@ func (p *selectPoller) fill() {
 	}
 }
 
-func (p *selectPoller) wait(msec int) ([]event, error) {
+func (p *selectPoller) wait(msec int, block bool) ([]event, error) {
 	p.fill()
-	n, e := sysSelect(p.most+1, &p.read, &p.write, 0)
-	if n == 0 && e == 0 && msec != 0 {
-		p.fill() // the call has emptied the sets
-		n, e = sysSelect(p.most+1, &p.read, &p.write, msec)
-	}
+	n, e := sysSelect(p.most+1, &p.read, &p.write, msec, block)
 	p.events = p.events[:0]
 	if e == unix.EINTR {
 		return nil, nil

@@ -163,11 +163,12 @@ func sysEpollCtl(epfd, op, fd int, ev *unix.EpollEvent) unix.Errno {
 	return e
 }
 
-// sysEpollWait polls with msec 0; otherwise it blocks, and lets the scheduler know.
-func sysEpollWait(epfd int, evs []unix.EpollEvent, msec int) (int, unix.Errno) {
-	if msec == 0 {
+// sysEpollWait waits for at most msec milliseconds (-1: without limit). With block the scheduler knows about it,
+// see Loop.wait.
+func sysEpollWait(epfd int, evs []unix.EpollEvent, msec int, block bool) (int, unix.Errno) {
+	if !block {
 		n, _, e := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(epfd), uintptr(unsafe.Pointer(&evs[0])),
-			uintptr(len(evs)), 0, 0, 0)
+			uintptr(len(evs)), uintptr(msec), 0, 0)
 		return int(n), e
 	}
 	n, _, e := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(epfd), uintptr(unsafe.Pointer(&evs[0])),
@@ -184,11 +185,11 @@ func timespec(ts *unix.Timespec, msec int) *unix.Timespec {
 	return ts
 }
 
-// sysPoll is ppoll, raw or blocking in the same way.
-func sysPoll(fds []unix.PollFd, msec int) (int, unix.Errno) {
+// sysPoll is ppoll, in the same way.
+func sysPoll(fds []unix.PollFd, msec int, block bool) (int, unix.Errno) {
 	var ts unix.Timespec
 	tp := timespec(&ts, msec)
-	if msec == 0 {
+	if !block {
 		n, _, e := unix.RawSyscall6(unix.SYS_PPOLL, uintptr(unsafe.Pointer(&fds[0])), uintptr(len(fds)),
 			uintptr(unsafe.Pointer(tp)), 0, 0, 0)
 		return int(n), e
@@ -199,10 +200,10 @@ func sysPoll(fds []unix.PollFd, msec int) (int, unix.Errno) {
 }
 
 // sysSelect is pselect6, likewise; limit is the highest descriptor + 1.
-func sysSelect(limit int, r, w *unix.FdSet, msec int) (int, unix.Errno) {
+func sysSelect(limit int, r, w *unix.FdSet, msec int, block bool) (int, unix.Errno) {
 	var ts unix.Timespec
 	tp := timespec(&ts, msec)
-	if msec == 0 {
+	if !block {
 		n, _, e := unix.RawSyscall6(unix.SYS_PSELECT6, uintptr(limit), uintptr(unsafe.Pointer(r)),
 			uintptr(unsafe.Pointer(w)), 0, uintptr(unsafe.Pointer(tp)), 0)
 		return int(n), e
