@@ -1,7 +1,6 @@
 package event
 
 import (
-	"iter"
 	"runtime/debug"
 	"time"
 )
@@ -15,15 +14,13 @@ const (
 	Canceled             // Cancel was called; Err has the reason
 )
 
-// Fiber is a coroutine of the loop. Exactly one runs at a time, until it parks. Fibers are pooled: a
+// Fiber is one function's run on the loop. Exactly one runs at a time, until it parks. Fibers are pooled: a
 // *Fiber is good for as long as its function runs; keep a [FiberRef] to outlive that.
 type Fiber struct {
 	Data any // the owner's; cleared when the function returns
 
-	loop  *Loop
-	next  func() (struct{}, bool) // switches to the fiber
-	stop  func()
-	yield func(struct{}) bool // switches back to the loop
+	loop *Loop
+	co   *coroutine // nil until it first runs
 
 	task  task
 	conn  *Conn // the connection served, closed on panic
@@ -60,9 +57,6 @@ const (
 
 // fiberBudget is how many I/O calls (or 16 KB of data) a fiber may make before it lets the others run.
 const fiberBudget = 64
-
-// maxChain is how many fibers one turn runs through ReadyNext before events are looked at.
-const maxChain = 1024
 
 // FiberRef refers to one function's run in a fiber, and knows when it has ended.
 type FiberRef struct {
@@ -134,7 +128,7 @@ func (f *Fiber) park(state fiberState, d time.Duration) Wake {
 		l.SetTimer(&f.timer, d)
 	}
 	f.state, f.waits = state, state
-	f.yield(struct{}{})
+	f.co.yield(struct{}{})
 	f.timer.disarm()
 	return f.wake
 }
@@ -142,7 +136,7 @@ func (f *Fiber) park(state fiberState, d time.Duration) Wake {
 // hold suspends the current fiber until unhold, deaf to everything else.
 func (f *Fiber) hold() {
 	f.state, f.waits = fiberHeld, fiberHeld
-	f.yield(struct{}{})
+	f.co.yield(struct{}{})
 }
 
 // unhold wakes a held fiber.
@@ -248,7 +242,7 @@ func (l *Loop) Yield() {
 	}
 	f.waits = fiberQueued
 	l.fibers.push(f)
-	f.yield(struct{}{})
+	f.co.yield(struct{}{})
 }
 
 // Spend charges the current fiber for n bytes read, written or otherwise worked on, and lets the others
@@ -262,117 +256,6 @@ func (l *Loop) Spend(n int) {
 	f.budget -= 1 + int32(n>>14)
 	if f.budget < 0 {
 		l.Yield()
-	}
-}
-
-// fiberSet owns the fibers of a loop.
-type fiberSet struct {
-	loop  *Loop
-	live  []*Fiber // whose function has not returned
-	pool  []*Fiber
-	queue []*Fiber // runnable, in order
-	spare []*Fiber
-	front []*Fiber // runnable ahead of the queue, last in first out
-}
-
-func (s *fiberSet) get() *Fiber {
-	var f *Fiber
-	if n := len(s.pool); n > 0 {
-		f = s.pool[n-1]
-		s.pool[n-1] = nil
-		s.pool = s.pool[:n-1]
-	} else {
-		f = &Fiber{loop: s.loop}
-		f.timer.owner = f
-	}
-	f.index = len(s.live)
-	s.live = append(s.live, f)
-	return f
-}
-
-// put takes back a fiber whose function has returned.
-func (s *fiberSet) put(f *Fiber) {
-	last := len(s.live) - 1
-	s.live[f.index] = s.live[last]
-	s.live[f.index].index = f.index
-	s.live[last] = nil
-	s.live = s.live[:last]
-
-	f.gen++
-	f.state = fiberFree
-	f.Data, f.fn, f.conn, f.err = nil, nil, nil, nil
-	if len(s.pool) >= s.loop.cfg.IdleFibers {
-		s.discard(f)
-		return
-	}
-	s.pool = append(s.pool, f)
-}
-
-// discard ends the fiber's goroutine.
-func (s *fiberSet) discard(f *Fiber) {
-	s.loop.DelTimer(&f.timer)
-	f.stop()
-}
-
-func (s *fiberSet) push(f *Fiber) {
-	f.state = fiberQueued
-	s.queue = append(s.queue, f)
-}
-
-func (s *fiberSet) runnable() bool { return len(s.queue) > 0 || len(s.front) > 0 }
-
-// run resumes each fiber that is runnable now once.
-func (s *fiberSet) run() {
-	queue := s.queue
-	s.queue = s.spare[:0]
-	chain := s.runFront(0)
-	for i, f := range queue {
-		queue[i] = nil
-		s.resume(f)
-		chain = s.runFront(chain)
-	}
-	s.spare = queue[:0]
-}
-
-// runFront resumes those handed over to directly; past maxChain in one turn they queue up.
-func (s *fiberSet) runFront(chain int) int {
-	for ; len(s.front) > 0; chain++ {
-		last := len(s.front) - 1
-		f := s.front[last]
-		s.front[last] = nil
-		s.front = s.front[:last]
-		if chain < maxChain {
-			s.resume(f)
-		} else {
-			s.queue = append(s.queue, f)
-		}
-	}
-	return chain
-}
-
-// resume switches to f until it parks. Coroutines are created here and nowhere else: see the package
-// comment on threads.
-func (s *fiberSet) resume(f *Fiber) {
-	if f.next == nil {
-		f.next, f.stop = iter.Pull(f.body)
-	}
-	f.state, f.budget = fiberRunning, fiberBudget
-	s.loop.cur = f
-	f.next()
-	s.loop.cur = nil
-	if f.state == fiberRunning {
-		s.put(f)
-	}
-}
-
-// body is the life of a fiber's goroutine: function after function.
-func (f *Fiber) body(yield func(struct{}) bool) {
-	f.yield = yield
-	for {
-		f.call()
-		if !yield(struct{}{}) {
-			return
-		}
 	}
 }
 
@@ -418,26 +301,4 @@ func (l *Loop) protect(f func()) {
 		}
 	}()
 	f()
-}
-
-// cancelAll cancels every fiber and lets them run, a bounded number of times.
-func (s *fiberSet) cancelAll(err error) {
-	const rounds = 64
-	for range rounds {
-		for _, f := range s.live {
-			f.Cancel(err)
-		}
-		if !s.runnable() {
-			return
-		}
-		s.run()
-	}
-}
-
-// close ends the pooled goroutines.
-func (s *fiberSet) close() {
-	for _, f := range s.pool {
-		s.discard(f)
-	}
-	s.pool = nil
 }
