@@ -81,7 +81,7 @@ func TestLine(t *testing.T) {
 }
 
 func TestLineIsCut(t *testing.T) {
-	long := strings.Repeat("x", 3000)
+	long := strings.Repeat("x", MaxLine+1000)
 	tests := []struct {
 		name, suffix string
 		err          error
@@ -245,22 +245,22 @@ func TestFiles(t *testing.T) {
 }
 
 func TestMemory(t *testing.T) {
-	if _, err := NewMemory(2048, "nginx.conf:1"); err == nil {
+	if _, err := NewMemory(MaxLine, "nginx.conf:1"); err == nil {
 		t.Error("too small a buffer accepted")
 	}
-	m, err := NewMemory(4096, "nginx.conf:3")
+	m, err := NewMemory(8192, "nginx.conf:3")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.HasPrefix(string(m.Bytes()), "MEMLOG 4096 nginx.conf:3\n   ") {
+	if !strings.HasPrefix(string(m.Bytes()), "MEMLOG 8192 nginx.conf:3\n   ") {
 		t.Errorf("%q", m.Bytes()[:40])
 	}
 	l := New(quietEnv(), NewMemoryOutput(m, Notice))
-	for i := range 100 {
+	for i := range 200 {
 		l.Log(Notice, nil, "line %d.", i)
 	}
 	got := string(m.Bytes())
-	if !strings.Contains(got, "line 99.\n") || strings.Contains(got, "line 1.\n") || len(got) != 4096 {
+	if !strings.Contains(got, "line 199.\n") || strings.Contains(got, "line 1.\n") || len(got) != 8192 {
 		t.Errorf("%q", got)
 	}
 }

@@ -23,7 +23,7 @@ func listen(t *testing.T, network, address string) net.PacketConn {
 
 func receive(t *testing.T, c net.PacketConn) string {
 	t.Helper()
-	b := make([]byte, 4096)
+	b := make([]byte, 2*MaxLine)
 	n, _, err := c.ReadFrom(b)
 	if err != nil {
 		t.Fatal(err)
@@ -61,7 +61,7 @@ func TestSyslog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	s.Send([]byte(strings.Repeat("y", 4000)))
+	s.Send([]byte(strings.Repeat("y", 2*MaxLine)))
 	if got, want := receive(t, local), "<190>Nov 23 09:50:29 nginx: yy"; !strings.HasPrefix(got, want) || len(got) != maxSyslog {
 		t.Errorf("%d %q", len(got), got[:60])
 	}
