@@ -211,9 +211,6 @@ func (h *conn) trash() []byte {
 
 // Continue implements http.Stream.
 func (h *conn) Continue(*http.Request) http.Verdict {
-	if h.rd < h.wr {
-		return http.OK // the client does not wait
-	}
 	if _, err := h.c.IO.Writev([][]byte{[]byte("HTTP/1.1 100 Continue\r\n\r\n")}); err != nil {
 		h.c.Failed = true
 		return http.StatusInternalServerError

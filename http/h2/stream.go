@@ -213,6 +213,9 @@ func (s *stream) ReadBody(r *http.Request, p []byte) (int, http.Verdict) {
 			s.c.TimedOut = true
 			return 0, http.StatusRequestTimeOut
 		case event.Canceled:
+			if !s.aborted {
+				return 0, http.Declined // somebody does not want the body any more
+			}
 			s.c.Failed = true
 			return 0, http.StatusClientClosed
 		}
