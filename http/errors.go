@@ -27,12 +27,27 @@ func (r *Request) Debugf(format string, args ...any) { r.Log.Log(log.DebugHTTP, 
 // AppendLog appends what the error log says of the connection: nginx's
 // ngx_http_log_error. With a request in progress its log context is added.
 func (c *Conn) AppendLog(b []byte) []byte {
+	r := c.Current
+	if r != nil && r.sub.active != nil {
+		return c.appendLog(b, r.sub.active)
+	}
+	return c.appendLog(b, r)
+}
+
+// subLog is a subrequest as the context of what it logs itself.
+type subLog Request
+
+// AppendLog implements log.Context.
+func (sr *subLog) AppendLog(b []byte) []byte { return sr.Conn.appendLog(b, (*Request)(sr)) }
+
+// appendLog is AppendLog for a request or subrequest, or none.
+func (c *Conn) appendLog(b []byte, r *Request) []byte {
 	if c.Action != "" {
 		b = append(append(b, " while "...), c.Action...)
 	}
 	b = append(append(b, ", client: "...), c.Peer.Text...)
-	if r := c.Current; r != nil {
-		return r.appendLog(b)
+	if r != nil {
+		return r.Main.appendLog(b, r)
 	}
 	return append(append(b, ", server: "...), c.Addr.Text()...)
 }
@@ -40,7 +55,7 @@ func (c *Conn) AppendLog(b []byte) []byte {
 // UpstreamLog is what a request's log context says of the upstream in use.
 type UpstreamLog interface{ AppendLog(b []byte) []byte }
 
-func (r *Request) appendLog(b []byte) []byte {
+func (r *Request) appendLog(b []byte, cur *Request) []byte {
 	if r.Server != nil {
 		b = append(append(b, ", server: "...), r.Server.Name...)
 	}
@@ -51,13 +66,11 @@ func (r *Request) appendLog(b []byte) []byte {
 	if line != "" {
 		b = append(append(append(b, `, request: "`...), line...), '"')
 	}
-	if cur := r.sub.active; cur != nil && cur != r {
+	if cur != r {
 		b = append(append(append(b, `, subrequest: "`...), cur.URI...), '"')
-		if cur.Upstream != nil {
-			b = cur.Upstream.AppendLog(b)
-		}
-	} else if r.Upstream != nil {
-		b = r.Upstream.AppendLog(b)
+	}
+	if cur.Upstream != nil {
+		b = cur.Upstream.AppendLog(b)
 	}
 	if v, ok := r.In.Get(wire.HeaderHost); ok {
 		b = append(append(append(b, `, host: "`...), v...), '"')

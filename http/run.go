@@ -144,6 +144,7 @@ func (r *Request) InternalRedirect(uri, args string) Verdict {
 	if r.Debug() {
 		r.Debugf(`internal redirect: "%s?%s"`, uri, args)
 	}
+	r.Conn.Action = ""
 	r.SetExten()
 	r.forgetOthers(nil)
 	r.SetScope(r.Server.scope)

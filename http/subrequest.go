@@ -107,7 +107,7 @@ func (r *Request) Subrequest(uri, args string, o SubrequestOptions) *Request {
 
 // inherit makes a fresh request a subrequest of r.
 func (sr *Request) inherit(r *Request) {
-	sr.Conn, sr.Main, sr.Parent, sr.Stream, sr.Pool, sr.Log = r.Conn, r.Main, r, r.Stream, r.Pool, r.Log
+	sr.Conn, sr.Main, sr.Parent, sr.Stream, sr.Pool, sr.Log = r.Conn, r.Main, r, r.Stream, r.Pool, r.Log.WithContext((*subLog)(sr))
 	sr.In.copyFrom(&r.In)
 	sr.In.ContentLength = -1
 	sr.Body = r.Body
@@ -140,6 +140,7 @@ func (sr *Request) OwnVariables(copied bool) {
 
 // runSub is the body of a subrequest's fiber.
 func (sr *Request) runSub() {
+	sr.Conn.Action = ""
 	sr.drive(sr.runPhases())
 	m := sr.Main
 	if sr.Core.LogSubrequest.V {
