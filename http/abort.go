@@ -12,6 +12,8 @@ import (
 type clientWatch struct {
 	fibers []*event.Fiber
 	first  [1]*event.Fiber
+	// handler, when set, is told instead of the fibers.
+	handler func()
 }
 
 // Watcher is a Stream that can tell when its client goes away.
@@ -43,16 +45,25 @@ func (r *Request) UnwatchClient(f *event.Fiber) {
 	}
 }
 
+// HandleClose has f called on the loop when the client of a main request goes
+// away, and no fiber cancelled, until it is called again with nil.
+func (r *Request) HandleClose(f func()) {
+	r.watch.handler = f
+	r.watchClient()
+}
+
 // watchClient tells the stream who is to be told now.
 func (r *Request) watchClient() {
 	s, ok := r.Stream.(Watcher)
 	if !ok {
 		return
 	}
-	switch fibers := r.watch.fibers; len(fibers) {
-	case 0:
+	switch fibers := r.watch.fibers; {
+	case r.watch.handler != nil:
+		s.WatchCloseFunc(r.watch.handler)
+	case len(fibers) == 0:
 		s.WatchClose(nil)
-	case 1:
+	case len(fibers) == 1:
 		s.WatchClose(fibers[0])
 	default:
 		s.WatchCloseFunc(func() {

@@ -37,7 +37,8 @@ func checkCount(l *lua.LState, n int) {
 func reqReadBody(c *Ctx, l *lua.LState) int {
 	checkCount(l, 0)
 	c.readingBody = true
-	v := c.undisturbed(c.R.ReadBody)
+	v := http.OK
+	c.wait(l, func() { v = c.R.ReadBody() })
 	c.readingBody = false
 	if v == http.Error || v >= http.StatusSpecialResponse {
 		c.exited, c.exitCode = true, int(v)

@@ -30,8 +30,10 @@ type Ctx struct {
 	owned   owned
 	// raw: ngx.req.socket(true) has taken the connection over. readingBody: some thread reads the request body.
 	raw, readingBody bool
-	lights           map[*vm.Thread]*lightThread
-	timer            *luaTimer
+	// downstream counts the threads that wait in sockets of the client's connection.
+	downstream int
+	lights     map[*vm.Thread]*lightThread
+	timer      *luaTimer
 	// aborting: the client is gone and on_abort runs.
 	aborting bool
 	idle     bool

@@ -172,7 +172,7 @@ func (t task) Park() bool {
 // ReadyNext implements vm.Task.
 func (t task) ReadyNext() { t.f.ReadyNext() }
 
-// Cancel implements vm.Task. What is in the middle of sending or of reading a body is let come to its end.
+// Cancel implements vm.Task. What is in the middle of sending is let come to its end.
 func (t task) Cancel() {
 	if t.f.Data != busy {
 		t.f.Cancel(errKilled)

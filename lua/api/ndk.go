@@ -11,7 +11,7 @@ import (
 func (e *Engine) openNDK(v *vm.VM) {
 	setVar, mt := v.L.NewTable(), v.L.NewTable()
 	mt.RawSetString("__index", v.L.NewFunction(func(l *lua.LState) int {
-		withRequest(l)
+		withWorker(l)
 		name := vm.CheckString(l, 2)
 		f := e.HTTP.SetVars[name]
 		if f == nil {
@@ -34,14 +34,28 @@ func (e *Engine) openNDK(v *vm.VM) {
 
 // callSetVar applies a directive to an argument.
 func callSetVar(l *lua.LState, f http.SetFunc) int {
-	c := withRequest(l)
+	c := withWorker(l)
 	arg := ""
 	if l.GetTop() > 0 {
 		arg = vm.CheckString(l, 1)
 	}
-	value, ok := f(c.R, []string{arg})
+	r := c.R
+	if r == nil {
+		r = c.Worker.FakeRequest(c.scope(), c.entryLog())
+		defer r.Free()
+	}
+	value, ok := f(r, []string{arg})
 	if !ok {
 		vm.Errorf(l, "calling directive failed")
 	}
 	return retString(l, string([]byte(value)))
+}
+
+// withWorker is the Ctx of code that runs in a worker, with or without a request.
+func withWorker(l *lua.LState) *Ctx {
+	c := ctxOf(l)
+	if c.R == nil && c.Worker == nil {
+		disabled(c, l, requests)
+	}
+	return c
 }

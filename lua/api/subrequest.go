@@ -81,16 +81,17 @@ func (c *Ctx) captureAll(l *lua.LState, list *lua.LTable) int {
 	if lt != nil {
 		lt.subs += n
 	}
-	for _, k := range captures {
-		if k.sr.Wait() != nil {
-			break // the client is gone
+	c.wait(l, func() {
+		for _, k := range captures {
+			if k.sr.Wait() != nil {
+				break // the client is gone, or the phase is left
+			}
 		}
-	}
-	c.pending--
-	if lt != nil {
-		lt.subs -= n
-	}
-	c.wait(l, func() {})
+		c.pending--
+		if lt != nil {
+			lt.subs -= n
+		}
+	})
 	for _, k := range captures {
 		l.Push(k.response(l))
 	}
@@ -214,6 +215,10 @@ func (c *Ctx) start(l *lua.LState, q *query) *capture {
 	if bad := c.badVariable(q); bad != "" {
 		c.Logf(logError, "%s", bad)
 		vm.Errorf(l, "failed to adjust the subrequest: %d", codeError)
+	}
+	if c.R.Depth == 0 {
+		c.Logf(logError, `lua subrequests cycle while processing "%s"`, q.uri)
+		vm.Errorf(l, "failed to issue subrequest: %d", codeError)
 	}
 	k := &capture{}
 	c.debugf(`lua http subrequest "%s?%s"`, q.uri, q.args)

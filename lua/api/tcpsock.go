@@ -137,6 +137,10 @@ func (s *tcpSock) mine(c *Ctx, l *lua.LState) {
 // await parks the thread in wait for at most d. When it is killed meanwhile the socket is closed.
 func (s *tcpSock) await(l *lua.LState, wait func(time.Duration) error, d time.Duration) (err error) {
 	returned := false
+	if s.kind != upstreamSock {
+		s.c.downstream++
+		defer func() { s.c.downstream-- }()
+	}
 	defer func() {
 		if !returned {
 			s.connecting, s.reading, s.writing = false, false, false

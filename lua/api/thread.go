@@ -194,9 +194,6 @@ func openThreads(v *vm.VM) {
 	}))
 }
 
-// closeWatcher is a protocol that can tell of a client that closes its connection.
-type closeWatcher interface{ WatchCloseFunc(f func()) }
-
 // ngxOnAbort is ngx.on_abort(f): f runs when the client closes the connection too early.
 func ngxOnAbort(c *Ctx, l *lua.LState) int {
 	fn := vm.CheckFunction(l, 1)
@@ -212,17 +209,29 @@ func ngxOnAbort(c *Ctx, l *lua.LState) int {
 
 // watchClient has the code of the request end, or its on_abort function run, when the client goes away.
 func (c *Ctx) watchClient() (stop func()) {
-	w, ok := c.R.Main.Stream.(closeWatcher)
-	if !ok || !c.R.IsMain() || !c.loc().CheckClientAbort.V {
+	r := c.R
+	if !r.IsMain() || !c.loc().CheckClientAbort.V {
 		return nil
 	}
-	w.WatchCloseFunc(c.clientGone)
-	return func() { w.WatchCloseFunc(nil) }
+	entry := c.entry
+	gone := func() {
+		if c.entry == entry {
+			c.clientGone()
+		}
+	}
+	r.HandleClose(func() {
+		if c.Loop.Current() != nil {
+			c.Loop.Go(gone) // known already: the code runs until it waits
+		} else {
+			gone()
+		}
+	})
+	return func() { r.HandleClose(nil) }
 }
 
-// clientGone runs on the loop when the client has closed its connection.
+// clientGone runs on the loop when the client has closed its connection. Who reads from it finds out alone.
 func (c *Ctx) clientGone() {
-	if c.entry == nil || c.leaving() {
+	if c.entry == nil || c.leaving() || c.readingBody || c.downstream > 0 {
 		return
 	}
 	c.Logf(log.Info, "client prematurely closed connection")
