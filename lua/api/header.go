@@ -111,17 +111,22 @@ func respAddHeader(c *Ctx, l *lua.LState) int {
 func (c *Ctx) setOutput(l *lua.LState, name string, v lua.LValue, override bool) {
 	c.headersSet = true
 	name = c.R.Pool.Clone(escapes[7].escape(name))
+	set := func(v lua.LValue, override bool) {
+		if !c.setOutputValue(name, c.headerValue(l, v), override) {
+			vm.Errorf(l, "failed to set header")
+		}
+	}
 	t, ok := v.(*lua.LTable)
 	if !ok {
-		c.setOutputValue(name, c.headerValue(l, v), override)
+		set(v, override)
 		return
 	}
 	n := t.Len()
 	if n == 0 {
-		c.setOutputValue(name, "", override)
+		set(lua.LNil, override)
 	}
 	for i := 1; i <= n; i++ {
-		c.setOutputValue(name, c.headerValue(l, t.RawGetInt(i)), override && i == 1)
+		set(t.RawGetInt(i), override && i == 1)
 	}
 }
 
@@ -138,8 +143,8 @@ func (c *Ctx) headerValue(l *lua.LState, v lua.LValue) string {
 }
 
 // setOutputValue gives a response header a value; "" removes it. The headers that the server itself looks at have
-// places of their own (ngx_http_lua_set_output_header).
-func (c *Ctx) setOutputValue(name, value string, override bool) {
+// places of their own (ngx_http_lua_set_output_header). It reports false for a Content-Length that is no number.
+func (c *Ctx) setOutputValue(name, value string, override bool) bool {
 	o := &c.R.Out
 	lower := strings.ToLower(name)
 	switch lower {
@@ -147,17 +152,17 @@ func (c *Ctx) setOutputValue(name, value string, override bool) {
 		c.mimeSet = true
 		o.ContentType = value
 		o.Delete(name)
-		return
+		return true
 	case "content-length":
 		n, ok := wire.ParseLength(value)
 		switch {
 		case value == "":
 			n = -1
 		case !ok:
-			return
+			return false
 		}
 		o.ContentLength = n
-		return
+		return true
 	case "last-modified":
 		t, ok := wire.ParseDate(buf.Bytes(value))
 		if !ok {
@@ -174,6 +179,7 @@ func (c *Ctx) setOutputValue(name, value string, override bool) {
 	} else if value != "" {
 		o.Add(name, value)
 	}
+	return true
 }
 
 // headersMeta lets a table of headers be indexed by names in any case and with underscores.

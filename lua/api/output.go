@@ -69,7 +69,7 @@ func (c *Ctx) echo(l *lua.LState, newline bool) int {
 func appendOutput(b []byte, l *lua.LState, v lua.LValue, arg int) []byte {
 	switch v := v.(type) {
 	case *lua.LTable:
-		return appendTable(b, l, v, arg, 0)
+		return appendTable(b, l, v, arg, 0, false)
 	case *lua.LUserData:
 		if v.Value == nil && v == vm.Null {
 			return append(b, "null"...)
@@ -102,17 +102,23 @@ func appendScalar(b []byte, v lua.LValue) ([]byte, bool) {
 // maxNesting is how deep tables may be inside each other in output.
 const maxNesting = 200
 
-// appendTable appends the elements of an array one after the other, with nil in its holes.
-func appendTable(b []byte, l *lua.LState, t *lua.LTable, arg, depth int) []byte {
+// appendTable appends the elements of an array one after the other, with nil in its holes. A strict array has strings
+// and numbers only (ngx_http_lua_calc_strlen_in_table).
+func appendTable(b []byte, l *lua.LState, t *lua.LTable, arg, depth int, strict bool) []byte {
 	if depth > maxNesting {
 		vm.ArgError(l, arg, "too deeply nested table")
 	}
 	for i, n := 1, arrayLen(l, t, arg); i <= n; i++ {
 		switch v := t.RawGetInt(i).(type) {
 		case *lua.LTable:
-			b = appendTable(b, l, v, arg, depth+1)
+			b = appendTable(b, l, v, arg, depth+1, strict)
+		case *lua.LNilType, lua.LBool:
+			if strict {
+				vm.ArgError(l, arg, "bad data type "+vm.TypeName(v)+" found")
+			}
+			b, _ = appendScalar(b, v)
 		case *lua.LUserData:
-			if !isNull(v) {
+			if strict || !isNull(v) {
 				vm.ArgError(l, arg, "bad data type userdata found")
 			}
 			b = append(b, "null"...)

@@ -135,6 +135,8 @@ type found struct {
 	re   *regex.Regex
 	subj string
 	vec  []int
+	// dup: names may stand for several groups ("D").
+	dup bool
 }
 
 // exec matches; ok is false when there is no match or, with a text, when matching failed.
@@ -146,7 +148,7 @@ func (c *Ctx) exec(p pattern, subj string, pos int) (m found, ok bool, err strin
 	if pos > len(subj) {
 		return m, false, ""
 	}
-	m = found{re, subj, c.Engine.regex.vector(re)}
+	m = found{re, subj, c.Engine.regex.vector(re), p.key.options&regex.DupNames != 0}
 	switch n := re.MatchString(subj, pos, m.vec); {
 	case n == regex.NoMatch:
 		c.Engine.regex.putVector(m.vec)
@@ -175,24 +177,27 @@ func (m *found) table(l *lua.LState, t *lua.LTable) *lua.LTable {
 		t.RawSetInt(i, m.group(i))
 	}
 	for _, name := range m.re.Names() {
-		if len(name.Numbers) == 1 {
-			t.RawSetString(name.Name, m.group(name.Numbers[0]))
-			continue
-		}
-		var list *lua.LTable
-		for _, n := range name.Numbers {
-			if v := m.group(n); v != lua.LFalse {
-				if list == nil {
-					list = l.NewTable()
-				}
-				list.Append(v)
-			}
-		}
-		if list != nil {
-			t.RawSetString(name.Name, list)
-		}
+		m.named(l, t, name)
 	}
 	return t
+}
+
+// named adds the groups of a name: the last one, or with "D" a list of those that took part.
+func (m *found) named(l *lua.LState, t *lua.LTable, name regex.Name) {
+	if !m.dup {
+		t.RawSetString(name.Name, m.group(name.Numbers[len(name.Numbers)-1]))
+		return
+	}
+	for _, n := range name.Numbers {
+		if v := m.group(n); v != lua.LFalse {
+			list, ok := t.RawGetString(name.Name).(*lua.LTable)
+			if !ok {
+				list = l.NewTable()
+				t.RawSetString(name.Name, list)
+			}
+			list.Append(v)
+		}
+	}
 }
 
 // position is where the table at argument n says to begin; it is set to 1 if it says nothing.

@@ -247,7 +247,7 @@ func timeoutArg(l *lua.LState, n int) time.Duration {
 // appendSend appends what a socket is to send; arg is its place among the arguments.
 func appendSend(b []byte, l *lua.LState, v lua.LValue, arg int) []byte {
 	if t, ok := v.(*lua.LTable); ok {
-		return appendTable(b, l, t, arg, 0)
+		return appendTable(b, l, t, arg, 0, true)
 	}
 	b, ok := appendScalar(b, v)
 	if !ok {

@@ -149,7 +149,7 @@ func (c *Ctx) setFiltered(l *lua.LState, v lua.LValue) {
 		s, _ := vm.ToString(v)
 		c.Arg[0] = lua.LString(s)
 	case *lua.LTable:
-		c.Arg[0] = lua.LString(appendTable(nil, l, v, 1, 0))
+		c.Arg[0] = lua.LString(appendTable(nil, l, v, 1, 0, true))
 	default:
 		vm.Errorf(l, "bad chunk data type: %s", vm.TypeName(v))
 	}
