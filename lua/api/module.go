@@ -21,6 +21,8 @@ func Modules() []Module {
 	return []Module{
 		{Name: "ngx.balancer", Funcs: balancerFuncs, Elsewhere: notBalancing, Version: moduleVersion},
 		{Name: "ngx.errlog", Funcs: errlogFuncs, Version: moduleVersion},
+		{Name: "ngx.pipe", Funcs: pipeFuncs, Elsewhere: raiseDisabled, Version: moduleVersion},
+		{Name: "ngx.process", Funcs: processFuncs, Elsewhere: failDisabled, Version: moduleVersion},
 		{Name: "ngx.upstream", Funcs: upstreamFuncs},
 	}
 }
@@ -47,3 +49,15 @@ func (m *Module) open(l *lua.LState) int {
 	}
 	return ret(l, t)
 }
+
+// disabledHere is what some functions say in phases that they are not for, without naming the phase.
+const disabledHere = "API disabled in the current context"
+
+// raiseDisabled raises it as an error.
+func raiseDisabled(_ *Ctx, l *lua.LState, _ *Func) int {
+	vm.Errorf(l, disabledHere)
+	return 0
+}
+
+// failDisabled returns nil and the text.
+func failDisabled(_ *Ctx, l *lua.LState, _ *Func) int { return fail(l, disabledHere) }

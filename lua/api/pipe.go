@@ -132,35 +132,43 @@ func (p *pipeProc) end() {
 	p.finish()
 }
 
-// pipeMethods are the methods of processes.
-var pipeMethods = map[string]func(c *Ctx, l *lua.LState, p *pipeProc) int{
-	"pid":          func(_ *Ctx, l *lua.LState, p *pipeProc) int { return ret(l, lua.LNumber(p.pid)) },
-	"set_timeouts": pipeSetTimeouts,
-	"write":        pipeWrite,
-	"shutdown":     pipeShutdown,
-	"wait":         pipeWait,
-	"kill":         pipeKill,
+// pipeFuncs are the functions of ngx.pipe.
+var pipeFuncs = []Func{{"spawn", anywhere &^ Init, pipeSpawn}}
 
-	"stdout_read_all":   pipeReader(false, readsAll),
-	"stdout_read_line":  pipeReader(false, readsLine),
-	"stdout_read_bytes": pipeReader(false, readsBytes),
-	"stdout_read_any":   pipeReader(false, readsAny),
-	"stderr_read_all":   pipeReader(true, readsAll),
-	"stderr_read_line":  pipeReader(true, readsLine),
-	"stderr_read_bytes": pipeReader(true, readsBytes),
-	"stderr_read_any":   pipeReader(true, readsAny),
+// pipeMethods are the methods of processes.
+var pipeMethods = []Func{
+	{"pid", anywhere, procMethod(func(_ *Ctx, l *lua.LState, p *pipeProc) int { return ret(l, lua.LNumber(p.pid)) })},
+	{"set_timeouts", anywhere, procMethod(pipeSetTimeouts)},
+	{"write", yieldable, procMethod(pipeWrite)},
+	{"shutdown", anywhere, procMethod(pipeShutdown)},
+	{"wait", yieldable, procMethod(pipeWait)},
+	{"kill", anywhere, procMethod(pipeKill)},
+	{"stdout_read_all", yieldable, pipeReader(false, readsAll)},
+	{"stdout_read_line", yieldable, pipeReader(false, readsLine)},
+	{"stdout_read_bytes", yieldable, pipeReader(false, readsBytes)},
+	{"stdout_read_any", yieldable, pipeReader(false, readsAny)},
+	{"stderr_read_all", yieldable, pipeReader(true, readsAll)},
+	{"stderr_read_line", yieldable, pipeReader(true, readsLine)},
+	{"stderr_read_bytes", yieldable, pipeReader(true, readsBytes)},
+	{"stderr_read_any", yieldable, pipeReader(true, readsAny)},
 }
 
-// openPipe is require "ngx.pipe".
-func openPipe(l *lua.LState) int {
-	methods, mt := l.CreateTable(0, len(pipeMethods)), l.NewTable()
-	for name, fn := range pipeMethods {
-		methods.RawSetString(name, l.NewFunction(func(l *lua.LState) int { return fn(ctxOf(l), l, checkProc(l)) }))
+// procClass is the name of the metatable of processes in the registry.
+const procClass = "__pipe_proc_mt"
+
+// openPipe makes the metatable of processes.
+func openPipe(v *vm.VM) {
+	methods, mt := v.L.CreateTable(0, len(pipeMethods)), v.L.NewTable()
+	for i := range pipeMethods {
+		methods.RawSetString(pipeMethods[i].Name, v.L.NewFunction(pipeMethods[i].function()))
 	}
 	mt.RawSetString("__index", methods)
-	return ret(l, newModule(l, map[string]func(c *Ctx, l *lua.LState) int{
-		"spawn": func(c *Ctx, l *lua.LState) int { return pipeSpawn(c, l, mt) },
-	}))
+	v.L.G.Registry.RawSetString(procClass, mt)
+}
+
+// procMethod is a method that gets the process it is called on.
+func procMethod(f func(c *Ctx, l *lua.LState, p *pipeProc) int) func(c *Ctx, l *lua.LState) int {
+	return func(c *Ctx, l *lua.LState) int { return f(c, l, checkProc(l)) }
 }
 
 func checkProc(l *lua.LState) *pipeProc {
@@ -198,13 +206,6 @@ func (p *pipeProc) setTimeouts(l *lua.LState, values ...lua.LValue) {
 
 var timeoutOptions = []string{"write_timeout", "stdout_read_timeout", "stderr_read_timeout", "wait_timeout"}
 
-// mayWait raises an error in phases that cannot.
-func (c *Ctx) mayWait(l *lua.LState) {
-	if c.Phase&yieldable == 0 {
-		disabled(c, l, yieldable)
-	}
-}
-
 // A readerOf makes the reader of a call from its arguments; nil means that there is nothing to read.
 type readerOf func(l *lua.LState) reader
 
@@ -231,13 +232,12 @@ func readsAny(l *lua.LState) reader {
 }
 
 // pipeReader is proc:stdout_read_… or stderr_read_…: data, or nil, an error and what was read until then.
-func pipeReader(stderr bool, of readerOf) func(c *Ctx, l *lua.LState, p *pipeProc) int {
-	return func(c *Ctx, l *lua.LState, p *pipeProc) int {
+func pipeReader(stderr bool, of readerOf) func(c *Ctx, l *lua.LState) int {
+	return procMethod(func(c *Ctx, l *lua.LState, p *pipeProc) int {
 		r := of(l)
 		if r == nil {
 			return retString(l, "")
 		}
-		c.mayWait(l)
 		e, limit := p.stdout, p.wants.stdout
 		if stderr {
 			e, limit = p.stderr, p.wants.stderr
@@ -265,7 +265,7 @@ func pipeReader(stderr bool, of readerOf) func(c *Ctx, l *lua.LState, p *pipePro
 		l.Push(lua.LString(reason))
 		l.Push(e.result())
 		return 3
-	}
+	})
 }
 
 // read runs a reader until it has what it wants; the reason is why it does not get it.
@@ -344,7 +344,6 @@ func pipeWrite(c *Ctx, l *lua.LState, p *pipeProc) int {
 	default:
 		vm.Errorf(l, "bad data arg: string, number, or table expected, got %s", vm.TypeName(v))
 	}
-	c.mayWait(l)
 	if p.closed {
 		return fail(l, textClosed)
 	}
@@ -400,7 +399,6 @@ func pipeShutdown(_ *Ctx, l *lua.LState, p *pipeProc) int {
 
 // pipeWait is proc:wait(): true or false, "exit" or "signal" and the status or signal.
 func pipeWait(c *Ctx, l *lua.LState, p *pipeProc) int {
-	c.mayWait(l)
 	if p.closed {
 		return fail(l, textExited)
 	}

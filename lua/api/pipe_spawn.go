@@ -32,10 +32,7 @@ type pipeCommand struct {
 }
 
 // pipeSpawn is pipe.spawn(args, options?).
-func pipeSpawn(c *Ctx, l *lua.LState, mt *lua.LTable) int {
-	if c.Phase == Init {
-		vm.Errorf(l, disabledHere)
-	}
+func pipeSpawn(c *Ctx, l *lua.LState) int {
 	cmd := &pipeCommand{file: shell}
 	switch v := l.Get(1).(type) {
 	case lua.LString:
@@ -56,7 +53,7 @@ func pipeSpawn(c *Ctx, l *lua.LState, mt *lua.LTable) int {
 		c.Engine.procs = map[int]*pipeProc{}
 	}
 	c.procs[p.pid] = p
-	return ret(l, &lua.LUserData{Value: p, Metatable: mt})
+	return ret(l, &lua.LUserData{Value: p, Metatable: l.G.Registry.RawGetString(procClass)})
 }
 
 // pipeArgs are the arguments in a table, which become strings there, too.

@@ -21,9 +21,6 @@ var workerFuncs = []Func{
 	}},
 }
 
-// disabledHere is what functions return that may not be called in this phase but raise no error.
-const disabledHere = "API disabled in the current context"
-
 // workerID is ngx.worker.id(): nil in the master and in the privileged agent.
 func workerID(c *Ctx, l *lua.LState) int {
 	if c.Worker == nil || c.Worker.ID < 0 {
@@ -54,29 +51,17 @@ func workerPIDs(c *Ctx, l *lua.LState) int {
 // moduleVersion is what the modules of lua-resty-core say of themselves.
 const moduleVersion = "0.1.32"
 
-// newModule makes the table of a module whose functions see the Ctx they run in.
-func newModule(l *lua.LState, funcs map[string]func(c *Ctx, l *lua.LState) int) *lua.LTable {
-	t := l.CreateTable(0, len(funcs)+1)
-	t.RawSetString("version", lua.LString(moduleVersion))
-	for name, fn := range funcs {
-		t.RawSetString(name, l.NewFunction(func(l *lua.LState) int { return fn(ctxOf(l), l) }))
-	}
-	return t
-}
-
-// openProcess is require "ngx.process".
-func openProcess(l *lua.LState) int {
-	return ret(l, newModule(l, map[string]func(c *Ctx, l *lua.LState) int{
-		"type":                    processType,
-		"get_master_pid":          masterPID,
-		"enable_privileged_agent": enableAgent,
-		"signal_graceful_exit": func(c *Ctx, _ *lua.LState) int {
-			if c.Worker != nil {
-				c.Worker.Quit()
-			}
-			return 0
-		},
-	}))
+// processFuncs are the functions of ngx.process.
+var processFuncs = []Func{
+	{"type", anywhere, processType},
+	{"get_master_pid", anywhere, masterPID},
+	{"enable_privileged_agent", Init, enableAgent},
+	{"signal_graceful_exit", anywhere, func(c *Ctx, _ *lua.LState) int {
+		if c.Worker != nil {
+			c.Worker.Quit()
+		}
+		return 0
+	}},
 }
 
 // processType is process.type(). init_by_lua runs again in each worker, but what it sees is the master.
@@ -104,9 +89,6 @@ const agentConnections = 512
 // enableAgent is process.enable_privileged_agent(connections?): the master starts a process that keeps its rights, has
 // no connections of clients and runs init_worker_by_lua and timers.
 func enableAgent(c *Ctx, l *lua.LState) int {
-	if c.Phase != Init {
-		return fail(l, disabledHere)
-	}
 	n := float64(agentConnections)
 	if v := l.Get(1); lua.LVAsBool(v) {
 		num, ok := v.(lua.LNumber)
