@@ -3,11 +3,9 @@ package h1
 import (
 	"errors"
 	"io"
-	"time"
 
 	"golang.org/x/sys/unix"
 
-	"moongate/conf"
 	"moongate/core/buf"
 	"moongate/core/event"
 	"moongate/core/log"
@@ -186,7 +184,7 @@ func (h *conn) write(r *http.Request) (err error) {
 	c := h.c
 	c.WriteTimeout = r.Core.SendTimeout.V
 	h.join()
-	if rate(r) == 0 {
+	if r.Rate() == 0 {
 		var n int64
 		n, err = c.IO.Writev(h.iov)
 		r.BytesSent += n
@@ -226,13 +224,13 @@ func (h *conn) join() {
 func (h *conn) sendFile(r *http.Request, b *http.Buf) error {
 	c, chunk := h.c, r.Core.SendfileMaxChunk.V
 	c.WriteTimeout = r.Core.SendTimeout.V
-	if rate(r) == 0 {
+	if r.Rate() == 0 {
 		n, err := c.IO.Sendfile(b.File, b.Off, b.Len(), chunk)
 		r.BytesSent += n
 		return h.sent(err)
 	}
 	for off := b.Off; off < b.End; {
-		n, err := h.allowance(r)
+		n, err := r.RateAllowance()
 		if err != nil {
 			return h.sent(err)
 		}
@@ -242,7 +240,7 @@ func (h *conn) sendFile(r *http.Request, b *http.Buf) error {
 		if err != nil {
 			return h.sent(err)
 		}
-		if err := h.pace(r, n); err != nil {
+		if err := r.Pace(n); err != nil {
 			return h.sent(err)
 		}
 	}
@@ -270,27 +268,10 @@ func (h *conn) sent(err error) error {
 	return err
 }
 
-// rate is the response's limit in bytes per second, decided at its first byte.
-func rate(r *http.Request) int64 {
-	if !r.LimitRateSet {
-		r.LimitRateSet = true
-		r.LimitRate = sizeOf(r, r.Core.LimitRate.V)
-	}
-	return r.LimitRate
-}
-
-func sizeOf(r *http.Request, c *http.Complex) int64 {
-	if c == nil {
-		return 0
-	}
-	n, _ := conf.ParseSize(c.Eval(r))
-	return n
-}
-
 // writeLimited writes p no faster than the limit allows.
 func (h *conn) writeLimited(r *http.Request, p []byte) error {
 	for len(p) > 0 {
-		n, err := h.allowance(r)
+		n, err := r.RateAllowance()
 		if err != nil {
 			return err
 		}
@@ -300,50 +281,11 @@ func (h *conn) writeLimited(r *http.Request, p []byte) error {
 		if err != nil {
 			return err
 		}
-		if err := h.pace(r, n); err != nil {
+		if err := r.Pace(n); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// allowance is how many bytes may be sent now; it waits until there are some.
-func (h *conn) allowance(r *http.Request) (int64, error) {
-	if !r.LimitRateAfterSet {
-		r.LimitRateAfterSet = true
-		r.LimitRateAfter = sizeOf(r, r.Core.LimitRateAfter.V)
-	}
-	l := h.c.Loop()
-	for {
-		n := r.LimitRate*(l.Now().Unix()-r.Start.Unix()+1) - (r.BytesSent - r.LimitRateAfter)
-		if n > 0 {
-			if chunk := r.Core.SendfileMaxChunk.V; chunk > 0 {
-				n = min(n, chunk)
-			}
-			return n, nil
-		}
-		if err := h.pause(r, -n*1000/r.LimitRate+1); err != nil {
-			return 0, err
-		}
-	}
-}
-
-// pace waits for as long as n bytes take at the limit.
-func (h *conn) pace(r *http.Request, n int64) error {
-	over := min(n, max(r.BytesSent-r.LimitRateAfter, 0))
-	if d := over * 1000 / r.LimitRate; d > 0 {
-		return h.pause(r, d)
-	}
-	return nil
-}
-
-// pause sleeps for that many milliseconds, or until the client goes away.
-func (h *conn) pause(r *http.Request, ms int64) error {
-	l := h.c.Loop()
-	f := l.Current()
-	r.WatchClient(f)
-	defer r.UnwatchClient(f)
-	return l.Sleep(time.Duration(ms) * time.Millisecond)
 }
 
 // ending is the last chunk with the trailers.
