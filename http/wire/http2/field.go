@@ -1,7 +1,5 @@
 package http2
 
-import "golang.org/x/net/http2/hpack"
-
 // Numbers of names in the static table (RFC 7541, appendix A).
 const (
 	indexStatus        = 8
@@ -47,8 +45,8 @@ func AppendField(b []byte, name, value string) []byte {
 
 // appendString appends a string, in Huffman's code where that is shorter.
 func appendString(b []byte, s string) []byte {
-	if n := hpack.HuffmanEncodeLength(s); n < uint64(len(s)) {
-		return hpack.AppendHuffmanString(appendInt(b, 7, 0x80, n), s)
+	if n := huffmanSize(s); n < len(s) {
+		return appendHuffman(appendInt(b, 7, 0x80, uint64(n)), s)
 	}
 	return append(appendInt(b, 7, 0, uint64(len(s))), s...)
 }

@@ -65,6 +65,10 @@ const (
 const (
 	// HeadSize is the size of a frame's head.
 	HeadSize = 9
+	// PrioritySize is the size of a PRIORITY frame, and of the same in HEADERS.
+	PrioritySize = 5
+	// SettingSize is the size of one setting.
+	SettingSize = 6
 	// MaxFrame is the largest payload until the other side says otherwise.
 	MaxFrame = 16384
 	// MaxMaxFrame is the largest payload that there can be.
@@ -125,4 +129,10 @@ func AppendSetting(b []byte, id uint16, v uint32) []byte {
 // AppendNumber appends a frame whose payload is one number.
 func AppendNumber(b []byte, kind FrameType, id, v uint32) []byte {
 	return binary.BigEndian.AppendUint32(AppendHead(b, 4, kind, 0, id), v)
+}
+
+// AppendGoaway appends a GOAWAY frame that names the last stream.
+func AppendGoaway(b []byte, last uint32, why Code) []byte {
+	b = AppendHead(b, 8, FrameGoaway, 0, 0)
+	return binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(b, last), uint32(why))
 }
