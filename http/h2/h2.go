@@ -11,9 +11,10 @@
 //
 // A client may have http2_max_concurrent_streams requests running, whether it
 // has cancelled them or not, and is refused twice as many new ones in one go.
-// Nothing is kept of priorities. Bytes that carry neither a request nor a body,
+// Priorities decide who sends first of those that wait. Bytes that carry neither a request nor a body,
 // frames that ask for an answer while answers are not read, and header blocks
-// are all bounded; see flood, maxReplies and headerBlock.
+// are all bounded, and what is kept of a frame that has come in part is a few
+// bytes.
 package h2
 
 import (
@@ -27,7 +28,24 @@ import (
 
 type mainConf struct {
 	recvBufferSize conf.Opt[int64]
-	conns          map[*conn]bool // in a worker
+	worker         worker
+}
+
+// worker is what a worker process has of its connections.
+type worker struct {
+	conns   map[*conn]bool
+	streams []*stream // for reuse
+}
+
+// keptStreams bounds the streams that are kept for reuse.
+const keptStreams = 256
+
+func workerOf(c *http.Conn) *worker {
+	w := &mainSlot.Of(c.Server.Scope()).worker
+	if w.conns == nil {
+		w.conns = make(map[*conn]bool)
+	}
+	return w
 }
 
 type srvConf struct {
@@ -93,7 +111,7 @@ var Module = &http.Module{
 	Init: func(cf *conf.Conf, m *http.MainConf) error {
 		c := mainSlot.Of(cf.Scope)
 		process.Of(cf.Cycle).OnQuit(func(*process.Worker) {
-			for h := range c.conns {
+			for h := range c.worker.conns {
 				h.quit()
 			}
 		})

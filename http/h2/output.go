@@ -1,6 +1,7 @@
 package h2
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -19,11 +20,8 @@ func (w *waitList) park(l *event.Loop, d time.Duration) event.Wake {
 	f := l.Current()
 	*w = append(*w, f)
 	why := f.ParkFor(d)
-	for i, g := range *w {
-		if g == f {
-			*w = append((*w)[:i], (*w)[i+1:]...)
-			break
-		}
+	if i := slices.Index(*w, f); i >= 0 {
+		*w = slices.Delete(*w, i, i+1)
 	}
 	return why
 }
@@ -39,10 +37,12 @@ func (w *waitList) wake() {
 // that are ready together leave together.
 type output struct {
 	h         *conn
-	buf       []byte // complete frames
+	buf       []byte    // complete frames
+	iov       [1][]byte // buf, while it is written
+	run       func()
 	writing   bool
 	scheduled bool
-	waiting   waitList
+	waiting   waitList // for the writer
 	// replies are the bytes in buf that the client has made us send.
 	replies int
 }
@@ -53,24 +53,57 @@ const (
 	// maxReplies bounds what a client has answered that does not read the
 	// answers.
 	maxReplies = 64 << 10
-	// outSize is the size of the buffers that are kept.
-	outSize = highWater + http2.MaxFrame + http2.HeadSize
+	// smallOut and largeOut are the sizes of the buffers that are kept: most of
+	// what is sent at once is little.
+	smallOut = 8 << 10
+	largeOut = highWater + 32<<10
 )
 
-var outBuffers = sync.Pool{New: func() any { return new([outSize]byte) }}
+var (
+	smallBuffers = sync.Pool{New: func() any { return new([smallOut]byte) }}
+	largeBuffers = sync.Pool{New: func() any { return new([largeOut]byte) }}
+)
 
 func freeOut(b []byte) {
-	if cap(b) >= outSize {
-		outBuffers.Put((*[outSize]byte)(b[:outSize]))
+	switch cap(b) {
+	case smallOut:
+		smallBuffers.Put((*[smallOut]byte)(b[:smallOut]))
+	case largeOut:
+		largeBuffers.Put((*[largeOut]byte)(b[:largeOut]))
 	}
 }
 
-// room is where frames are appended, to be given to put.
-func (o *output) room() []byte {
-	if o.buf == nil {
-		o.buf = outBuffers.Get().(*[outSize]byte)[:0]
+func (o *output) init(h *conn) {
+	o.h, o.run = h, func() {
+		o.scheduled = false
+		o.flush()
 	}
-	return o.buf
+}
+
+// room is where up to n bytes of frames are appended, to be given to put.
+func (o *output) room(n int) []byte {
+	if n += len(o.buf); n <= cap(o.buf) {
+		return o.buf
+	}
+	var b []byte
+	switch {
+	case n <= smallOut:
+		b = smallBuffers.Get().(*[smallOut]byte)[:0]
+	case n <= largeOut:
+		b = largeBuffers.Get().(*[largeOut]byte)[:0]
+	default:
+		b = make([]byte, 0, 2*n)
+	}
+	b = append(b, o.buf...)
+	freeOut(o.buf)
+	o.buf = b
+	return b
+}
+
+// control is the room for a frame that is not of a stream's data.
+func (o *output) control() []byte {
+	const largest = 64
+	return o.room(largest)
 }
 
 // put takes frames that were appended to room.
@@ -79,11 +112,18 @@ func (o *output) put(b []byte) {
 	o.later()
 }
 
-// reply is put for an answer to a frame; false ends the connection, as the
-// client asks for answers without reading them.
+// putControl is put for a frame of no stream's data. Those count as bytes without use when sent, as they do when
+// received.
+func (o *output) putControl(b []byte) {
+	o.h.total += int64(len(b) - len(o.buf))
+	o.put(b)
+}
+
+// reply is putControl for an answer to a frame; false ends the connection, as
+// the client asks for answers without reading them.
 func (o *output) reply(b []byte) bool {
 	o.replies += len(b) - len(o.buf)
-	o.put(b)
+	o.putControl(b)
 	if o.replies > maxReplies {
 		return o.h.refuse(http2.NoError, "http2 flood detected")
 	}
@@ -96,10 +136,7 @@ func (o *output) later() {
 		return
 	}
 	o.scheduled = true
-	o.h.c.Loop().Go(func() {
-		o.scheduled = false
-		o.flush()
-	})
+	o.h.c.Loop().Go(o.run)
 }
 
 // flush writes all there is, parking the fiber; false when that failed.
@@ -113,15 +150,17 @@ func (o *output) flush() bool {
 		}
 		b := o.buf
 		o.buf, o.replies, o.writing = nil, 0, true
+		o.iov[0] = b
 		c := o.h.c
 		c.WriteTimeout = http.CoreOf(c.Server).SendTimeout.V
-		_, err := c.IO.Writev([][]byte{b})
-		o.writing = false
+		_, err := c.IO.Writev(o.iov[:])
+		o.iov[0], o.writing = nil, false
 		freeOut(b)
 		if err != nil {
 			o.h.broken()
 		}
 		o.waiting.wake()
+		o.h.next()
 	}
 	return !o.h.c.Failed
 }
@@ -129,7 +168,8 @@ func (o *output) flush() bool {
 // tryFlush writes what can be written without waiting, on the loop.
 func (o *output) tryFlush() {
 	if len(o.buf) > 0 && !o.writing && !o.h.c.Failed {
-		_, _ = o.h.c.IO.Writev([][]byte{o.buf})
+		o.iov[0] = o.buf
+		_, _ = o.h.c.IO.Writev(o.iov[:])
 	}
 }
 
@@ -142,9 +182,7 @@ func (o *output) drop() {
 // broken notes that nothing can be sent any more.
 func (h *conn) broken() {
 	h.c.Failed, h.failed = true, true
-	for _, s := range h.streams {
-		s.abort()
-	}
+	h.abort()
 	if h.reader != nil {
 		h.reader.Ready()
 	}

@@ -8,6 +8,7 @@ import (
 	"moongate/core/log"
 	"moongate/http"
 	"moongate/http/wire"
+	"moongate/http/wire/http2"
 )
 
 // builder makes a request of the fields of a header block.
@@ -23,19 +24,12 @@ type builder struct {
 	lines                           int64
 }
 
-// build fills the request in; OK, or the status to refuse it with.
-func (s *stream) build(b *headerBlock) http.Verdict {
-	p := builder{s: s, r: s.r, noBody: b.endStream}
+// begin makes it ready for the fields of a stream.
+func (p *builder) begin(s *stream) {
+	*p = builder{s: s, r: s.r, noBody: s.inClosed, cookies: p.cookies[:0]}
 	p.r.EnterDefaultServer()
 	p.r.Version = http.Version20
 	p.r.HTTPProtocol = "HTTP/2.0"
-	p.r.RequestLength = b.length
-	for i := range b.fields {
-		if v := p.field(b.fields[i].Name, b.fields[i].Value); v != http.OK {
-			return v
-		}
-	}
-	return p.finish()
 }
 
 func (p *builder) refuse(v http.Verdict, format string, args ...any) http.Verdict {
@@ -51,10 +45,8 @@ func (p *builder) bad(format string, args ...any) http.Verdict {
 }
 
 // field takes in one field.
-func (p *builder) field(name, value string) http.Verdict {
-	if name == "" {
-		return p.bad("client sent zero header name length")
-	}
+func (p *builder) field(f http2.Field) http.Verdict {
+	name, value := f.Name, f.Value
 	invalid, v := p.validate(name, value)
 	if v != http.OK {
 		return v

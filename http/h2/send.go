@@ -3,13 +3,11 @@ package h2
 import (
 	"errors"
 	"io"
-	"slices"
 	"strconv"
 
 	"golang.org/x/sys/unix"
 
 	"moongate/core/build"
-	"moongate/core/event"
 	"moongate/core/log"
 	"moongate/http"
 	"moongate/http/wire"
@@ -46,7 +44,8 @@ func (s *stream) sendBlock(r *http.Request, block []byte, fin bool) {
 		if n == len(block) {
 			flags |= http2.FlagEndHeaders
 		}
-		o.put(append(http2.AppendHead(o.room(), n, kind, flags, s.id), block[:n]...))
+		o.put(append(http2.AppendHead(o.room(http2.HeadSize+n), n, kind, flags, s.id), block[:n]...))
+		s.h.useful += int64(n)
 		r.HeaderSize += int64(http2.HeadSize + n)
 		r.BytesSent += int64(http2.HeadSize + n)
 		if block = block[n:]; len(block) == 0 {
@@ -149,23 +148,57 @@ func (s *stream) SendBody(r *http.Request, bufs []http.Buf) error {
 		rest += bufs[i].Len()
 	}
 	trailers := last && len(r.Out.Trailers) > 0
-	for from := (source{bufs: bufs}); rest > 0; {
-		n, err := s.allowance(r, rest)
-		if err != nil {
-			return err
-		}
-		rest -= n
-		if err := s.sendData(r, &from, n, last && rest == 0 && !trailers); err != nil {
-			return err
-		}
+	if err := s.sendPieces(r, source{bufs: bufs}, rest, last && !trailers); err != nil {
+		return err
 	}
 	switch {
 	case trailers:
 		s.sendBlock(r, trailerBlock(r), true)
 	case last && !s.outClosed:
 		o := &s.h.out
-		o.put(http2.AppendHead(o.room(), 0, http2.FrameData, http2.FlagEndStream, s.id))
+		o.put(http2.AppendHead(o.room(http2.HeadSize), 0, http2.FrameData, http2.FlagEndStream, s.id))
 		s.outClosed = true
+	}
+	return nil
+}
+
+// sendPieces sends n bytes of a body at the pace that they may have.
+func (s *stream) sendPieces(r *http.Request, from source, n int64, last bool) error {
+	for n > 0 {
+		quota := n
+		if r.Rate() > 0 {
+			may, err := r.RateAllowance()
+			if err != nil {
+				return err
+			}
+			quota = min(n, may)
+		}
+		n -= quota
+		if err := s.sendNow(r, &from, quota, last && n == 0); err != nil {
+			return err
+		}
+		if r.Rate() > 0 {
+			s.h.out.later()
+			if err := r.Pace(quota); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sendNow sends n bytes of a body as soon as there is room for them.
+func (s *stream) sendNow(r *http.Request, from *source, n int64, last bool) error {
+	defer s.h.yield(s)
+	for n > 0 {
+		m, err := s.allowance(r, n)
+		if err != nil {
+			return err
+		}
+		n -= m
+		if err := s.sendData(r, from, m, last && n == 0); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -196,35 +229,8 @@ func trailerBlock(r *http.Request) (b []byte) {
 	return b
 }
 
-// allowance waits until some of n bytes may be sent, and returns how many.
-func (s *stream) allowance(r *http.Request, n int64) (int64, error) {
-	h := s.h
-	for {
-		room := min(n, locSlot.Of(r.Scope).chunkSize.V, int64(h.frameSize), h.window, s.window)
-		queue := &s.waiting
-		switch {
-		case s.c.Failed || h.failed:
-			s.c.Failed = true
-			return 0, errFailed
-		case s.window <= 0:
-		case h.window <= 0:
-			queue = &h.out.waiting
-		case len(h.out.buf) >= highWater:
-			queue = &h.out.waiting
-		default:
-			return room, nil
-		}
-		h.out.later()
-		switch queue.park(s.c.Loop(), r.Core.SendTimeout.V) {
-		case event.Timeout:
-			s.timedOut()
-			return 0, errFailed
-		case event.Canceled:
-			s.c.Failed = true
-			return 0, s.c.Loop().Current().Err()
-		}
-	}
-}
+// chunk is the largest piece that goes into one frame.
+func (s *stream) chunk(r *http.Request) int64 { return locSlot.Of(r.Scope).chunkSize.V }
 
 // sendData appends a DATA frame with n bytes.
 func (s *stream) sendData(r *http.Request, from *source, n int64, fin bool) error {
@@ -232,7 +238,7 @@ func (s *stream) sendData(r *http.Request, from *source, n int64, fin bool) erro
 	if fin {
 		flags = http2.FlagEndStream
 	}
-	out := o.room()
+	out := o.room(http2.HeadSize + int(n))
 	start := len(out)
 	out = http2.AppendHead(out, int(n), http2.FrameData, flags, s.id)
 	for left := n; left > 0; {
@@ -243,13 +249,14 @@ func (s *stream) sendData(r *http.Request, from *source, n int64, fin bool) erro
 			continue
 		}
 		at := len(out)
-		out = slices.Grow(out, int(size))[:at+int(size)]
+		out = out[:at+int(size)]
 		if err := s.pread(b.File, out[at:], b.Off+off); err != nil {
 			o.buf = out[:start]
 			return err
 		}
 	}
 	o.put(out)
+	s.h.useful += n
 	s.h.window -= n
 	s.window -= n
 	r.HeaderSize += http2.HeadSize

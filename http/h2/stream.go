@@ -16,6 +16,10 @@ type stream struct {
 	id uint32
 	c  *http.Conn // stands for the stream
 	r  *http.Request
+	// header makes the request of its fields, up to the first that makes it be
+	// refused with the verdict.
+	header  builder
+	verdict http.Verdict
 
 	inClosed  bool // the client will send no more
 	outClosed bool // nothing more is to be sent
@@ -26,7 +30,10 @@ type stream struct {
 
 	recvWindow int64
 	window     int64 // for sending
-	waiting    waitList
+	node       *node
+	sender     *event.Fiber // waits to send
+	queued     bool         // in the connection's queue
+	exhausted  bool         // the sender waits for the stream's own window
 
 	body    []byte // received and not read
 	read    int    // of body
@@ -36,6 +43,7 @@ type stream struct {
 
 	watcher   *event.Fiber
 	watchFunc func()
+	run       func() // serve, made once
 }
 
 // maxBodyWindow is how much of a body may be on its way, or waiting, once
@@ -43,26 +51,38 @@ type stream struct {
 const maxBodyWindow = 1 << 20
 
 // newStream makes a stream, whose request begins with its header.
-func (h *conn) newStream(id uint32, inClosed bool) *stream {
-	s := &stream{h: h, id: id, inClosed: inClosed, recvWindow: h.conf().prereadSize.V, window: h.initWindow}
+func (h *conn) newStream(id uint32, inClosed bool, wanted *dependency) *stream {
+	var s *stream
+	if w := workerOf(h.c); len(w.streams) > 0 {
+		s = w.streams[len(w.streams)-1]
+		w.streams = w.streams[:len(w.streams)-1]
+	} else {
+		s = &stream{}
+		s.run = s.serve
+	}
+	s.h, s.id, s.inClosed, s.recvWindow, s.window = h, id, inClosed, h.conf().prereadSize.V, h.initWindow
 	h.c.Requests++
 	s.c = h.c.Fake()
-	h.streams[id] = s
+	s.c.Action = "reading client request headers"
+	s.r = s.c.NewRequest(s)
+	s.c.Current = s.r
+	s.header.begin(s)
+	h.tree.open(s, wanted)
 	h.processing++
+	h.priorities += h.conf().streams.V
 	return s
 }
 
-// start runs the request in a fiber of its own.
-func (s *stream) start(b *headerBlock) {
-	s.c.Loop().Go(func() { s.run(b) })
-}
+// start runs the request, whose header is complete, in a fiber of its own.
+func (s *stream) start() { s.c.Loop().Go(s.run) }
 
-func (s *stream) run(b *headerBlock) {
+func (s *stream) serve() {
 	s.c.Action = ""
-	r := s.c.NewRequest(s)
-	s.c.Current, s.r = r, r
 	s.c.Loop().Stats().Requests.Add(1)
-	v := s.build(b)
+	r, v := s.r, s.verdict
+	if v == http.OK {
+		v = s.header.finish()
+	}
 	switch {
 	case s.aborted:
 		r.Finish(http.StatusClientClosed)
@@ -89,36 +109,51 @@ func (s *stream) finish() {
 	case !s.inClosed:
 		s.reset(http2.NoError)
 	}
-	if h.streams[s.id] == s {
-		delete(h.streams, s.id)
-	}
 	h.out.later()
-	s.r.Free()
-	s.c.Release()
-	h.processing--
+	s.leave()
 	if h.reader != nil {
 		h.reader.Ready()
 	}
 }
 
-// drop forgets a stream whose header did not become complete.
-func (s *stream) drop() {
-	delete(s.h.streams, s.id)
+// leave takes the stream, which has ended or whose header did not become
+// complete, out of its connection.
+func (s *stream) leave() {
+	h := s.h
+	h.dequeue(s)
+	h.yield(s)
+	h.tree.close(s)
+	if h.coming.stream == s {
+		h.coming.stream = nil
+	}
+	if h.block.trails == s {
+		h.block.trails = nil
+	}
+	s.r.Free()
 	s.c.Release()
-	s.h.processing--
+	h.processing--
+	if w := workerOf(h.c); len(w.streams) < keptStreams {
+		const kept = 16 << 10
+		body := s.body[:0]
+		if cap(body) > kept {
+			body = nil
+		}
+		*s = stream{run: s.run, body: body, arrived: s.arrived[:0], header: builder{cookies: s.header.cookies[:0]}}
+		w.streams = append(w.streams, s)
+	}
 }
 
 // reset sends RST_STREAM.
 func (s *stream) reset(why http2.Code) {
 	s.rstSent, s.outClosed = true, true
-	s.h.out.put(http2.AppendNumber(s.h.out.room(), http2.FrameRST, s.id, uint32(why)))
+	s.h.out.putControl(http2.AppendNumber(s.h.out.control(), http2.FrameRST, s.id, uint32(why)))
 }
 
 // terminate ends the stream for something that the client did wrong.
 func (s *stream) terminate(why http2.Code) {
 	if !s.rstSent {
 		s.rstSent, s.outClosed, s.inClosed, s.skip = true, true, true, true
-		s.h.out.reply(http2.AppendNumber(s.h.out.room(), http2.FrameRST, s.id, uint32(why)))
+		s.h.out.reply(http2.AppendNumber(s.h.out.control(), http2.FrameRST, s.id, uint32(why)))
 	}
 	s.abort()
 }
@@ -130,9 +165,11 @@ func (s *stream) abort() {
 	}
 	s.aborted = true
 	s.c.Failed = true
-	s.waiting.wake()
+	if s.sender != nil {
+		s.h.dequeue(s)
+		s.sender.Ready()
+	}
 	s.arrived.wake()
-	s.h.out.waiting.wake()
 	f, g := s.watcher, s.watchFunc
 	s.watcher, s.watchFunc = nil, nil
 	if f != nil {
@@ -180,7 +217,7 @@ func (s *stream) give(n int64) {
 		return
 	}
 	s.recvWindow += s.grant
-	s.h.out.put(http2.AppendNumber(s.h.out.room(), http2.FrameWindow, s.id, uint32(s.grant)))
+	s.h.out.putControl(http2.AppendNumber(s.h.out.control(), http2.FrameWindow, s.id, uint32(s.grant)))
 	s.grant = 0
 }
 
@@ -193,7 +230,7 @@ func (s *stream) widen() {
 	s.wide = true
 	if more := maxBodyWindow - s.recvWindow - int64(len(s.body)); more > 0 {
 		s.recvWindow += more
-		s.h.out.put(http2.AppendNumber(s.h.out.room(), http2.FrameWindow, s.id, uint32(more)))
+		s.h.out.putControl(http2.AppendNumber(s.h.out.control(), http2.FrameWindow, s.id, uint32(more)))
 	}
 }
 
