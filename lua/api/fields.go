@@ -73,15 +73,7 @@ func setStatus(c *Ctx, l *lua.LState, v lua.LValue) {
 	if !ok {
 		vm.Errorf(l, "number expected, got %s", vm.TypeName(v))
 	}
-	r := c.R
-	if r.HeaderSent {
-		c.Logf(logError, "attempt to set ngx.status after sending out response headers")
-		return
-	}
-	r.ErrStatus, r.Out.Status, r.Out.StatusLine = 0, int(n), ""
-	if r.Out.Status == int(http.StatusSwitchingProtocols) {
-		r.Out.StatusLine = "101 Switching Protocols"
-	}
+	c.setStatus(int(n), "")
 }
 
 // getCtx is ngx.ctx, a table that is made when it is asked for.

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"strconv"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -14,7 +13,6 @@ import (
 
 var headerFuncs = []Func{
 	{"resp.get_headers", requests, respGetHeaders},
-	{"resp.add_header", requests, respAddHeader},
 	{"req.get_headers", requests, reqGetHeaders},
 	{"req.set_header", requests, reqSetHeader},
 	{"req.clear_header", requests, func(c *Ctx, l *lua.LState) int {
@@ -90,23 +88,6 @@ func headerSet(l *lua.LState) int {
 	return 0
 }
 
-// respAddHeader is add_header of ngx.resp.
-func respAddHeader(c *Ctx, l *lua.LState) int {
-	v := l.Get(2)
-	if v == lua.LNil {
-		vm.Errorf(l, "invalid header value")
-	}
-	if t, ok := v.(*lua.LTable); ok && t.Len() == 0 {
-		vm.Errorf(l, "invalid header value")
-	}
-	if c.R.HeaderSent {
-		c.Logf(logError, "attempt to set ngx.header.HEADER after sending out response headers")
-		return 0
-	}
-	c.setOutput(l, c.outputName(l.Get(1), l), v, false)
-	return 0
-}
-
 // setOutput sets or adds a response header.
 func (c *Ctx) setOutput(l *lua.LState, name string, v lua.LValue, override bool) {
 	c.headersSet = true
@@ -171,6 +152,15 @@ func (c *Ctx) setOutputValue(name, value string, override bool) bool {
 		o.LastModified = t
 	case "location":
 		o.RawLocation = true
+		if f := o.Find(name); !override && f != nil && strings.HasPrefix(f.Value, "/") {
+			o.Add(name, value) // as nginx does, for which a path is not its own Location
+			return true
+		}
+	case "server", "date":
+		if value == "" {
+			o.Suppress(name)
+			return true
+		}
 	case "e-tag":
 		name = "ETag"
 	}
@@ -180,87 +170,6 @@ func (c *Ctx) setOutputValue(name, value string, override bool) bool {
 		o.Add(name, value)
 	}
 	return true
-}
-
-// headersMeta lets a table of headers be indexed by names in any case and with underscores.
-func (c *Ctx) headersMeta(l *lua.LState) *lua.LTable {
-	mt := l.NewTable()
-	mt.RawSetString("__index", l.NewFunction(func(l *lua.LState) int {
-		t := vm.CheckTable(l, 1)
-		s, ok := l.Get(2).(lua.LString)
-		if !ok {
-			return ret(l, lua.LNil)
-		}
-		return ret(l, t.RawGetString(strings.ReplaceAll(strings.ToLower(string(s)), "_", "-")))
-	}))
-	return mt
-}
-
-// headerTable makes the table of get_headers, with what limit and raw say.
-type headerTable struct {
-	l     *lua.LState
-	t     *lua.LTable
-	limit int
-	raw   bool
-	n     int
-}
-
-func newHeaderTable(c *Ctx, l *lua.LState) *headerTable {
-	h := &headerTable{l: l, t: l.NewTable(), limit: vm.OptInt(l, 1, maxArgs), raw: lua.LVAsBool(l.Get(2))}
-	if !h.raw {
-		h.t.Metatable = c.headersMeta(l)
-	}
-	return h
-}
-
-func (h *headerTable) add(name, value string) {
-	if h.n++; h.limit > 0 && h.n > h.limit {
-		return
-	}
-	if h.raw {
-		name = strings.Clone(name)
-	} else {
-		name = string(wire.AppendLower(nil, name))
-	}
-	addValue(h.l, h.t, name, lua.LString(strings.Clone(value)))
-}
-
-func (h *headerTable) ret(kind string) int {
-	h.l.Push(h.t)
-	if h.limit > 0 && h.n > h.limit {
-		ctxOf(h.l).debugf("lua exceeding %s header limit %d > %d", kind, h.n, h.limit)
-		h.l.Push(lua.LString("truncated"))
-		return 2
-	}
-	return 1
-}
-
-func respGetHeaders(c *Ctx, l *lua.LState) int {
-	h := newHeaderTable(c, l)
-	r, o := c.R, &c.R.Out
-	if o.ContentType != "" {
-		h.add("content-type", o.ContentType)
-	}
-	if o.ContentLength >= 0 {
-		h.add("content-length", strconv.FormatInt(o.ContentLength, 10))
-	}
-	switch {
-	case o.Status == int(http.StatusSwitchingProtocols):
-		h.add("connection", "upgrade")
-	case r.KeepAlive:
-		h.add("connection", "keep-alive")
-	default:
-		h.add("connection", "close")
-	}
-	if r.Chunked {
-		h.add("transfer-encoding", "chunked")
-	}
-	for i := range o.List {
-		if f := &o.List[i]; !f.Off {
-			h.add(f.Name, f.Value)
-		}
-	}
-	return h.ret("response")
 }
 
 func reqGetHeaders(c *Ctx, l *lua.LState) int {

@@ -46,7 +46,7 @@ func run(t testing.TB, v *vm.VM, src string) string {
 
 func TestEveryModuleLoads(t *testing.T) {
 	v := newVM(t)
-	names := []string{"resty.core", "resty.core.base", "resty.core.regex", "tablepool", "ngx.re", "ngx.req", "ngx.resp", "resty.lock",
+	names := []string{"resty.core", "resty.core.base", "resty.core.regex", "tablepool", "ngx.re", "ngx.req", "resty.lock",
 		"resty.limit.req", "resty.limit.conn", "resty.limit.count", "resty.limit.traffic", "resty.redis", "resty.memcached",
 		"resty.mysql", "resty.dns.resolver", "resty.upload", "resty.websocket.server", "resty.websocket.client", "resty.websocket.protocol"}
 	for name := range natives {
