@@ -103,9 +103,12 @@ var luaCases = []benchCase{
 	},
 }
 
-// fromFile is the text of a file of the repository, "" outside of it: the case that needs it will fail.
+// fromFile is the text of a file of the repository, in whose folder the bench is to run; Lua that says so otherwise.
 func fromFile(name string) string {
-	text, _ := os.ReadFile(name)
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return fmt.Sprintf("error(%q)", err.Error())
+	}
 	return string(text)
 }
 

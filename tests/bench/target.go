@@ -149,6 +149,16 @@ func (s *running) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// lastError is the last line of the error log.
+func (s *running) lastError() string {
+	text, err := os.ReadFile(filepath.Join(s.prefix, "logs/error.log"))
+	if err != nil {
+		return err.Error()
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return lines[len(lines)-1]
+}
+
 func (s *running) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
 
 // stop ends the server gracefully, so that a worker can write its profile, and removes its prefix.

@@ -84,7 +84,7 @@ func (s *running) wrk(ctx context.Context, o *options, c benchCase, duration tim
 		return nil, fmt.Errorf("%s: %w", s.target.name, err)
 	}
 	if trouble := wrkTrouble.Find(out); trouble != nil {
-		return nil, fmt.Errorf("%s: %s", s.target.name, trouble)
+		return nil, fmt.Errorf("%s: %s: %s", s.target.name, trouble, s.lastError())
 	}
 	requests, err := number(wrkRequests, out)
 	if err != nil {
