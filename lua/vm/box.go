@@ -18,6 +18,78 @@ func same(a, b lua.LValue) bool {
 	return *(*iface)(unsafe.Pointer(&a)) == *(*iface)(unsafe.Pointer(&b))
 }
 
+// stringTab is the type of strings in their values.
+var stringTab = func() uintptr {
+	var v lua.LValue = lua.LString("s")
+	return (*iface)(unsafe.Pointer(&v)).tab
+}()
+
+// boxString is the value whose string p points to.
+func boxString(p *string) (value lua.LValue) {
+	v := (*iface)(unsafe.Pointer(&value))
+	v.word = unsafe.Pointer(p)
+	v.tab = stringTab
+	return value
+}
+
+// Short strings lie in one piece of memory with their header. The sizes are those of Go's allocator, less a header.
+type (
+	text8 struct {
+		s string
+		b [8]byte
+	}
+	text16 struct {
+		s string
+		b [16]byte
+	}
+	text32 struct {
+		s string
+		b [32]byte
+	}
+	text64 struct {
+		s string
+		b [64]byte
+	}
+	text112 struct {
+		s string
+		b [112]byte
+	}
+)
+
+// roomFor is the memory of a string of at most n bytes, and its header, which the caller sets with finish.
+func roomFor(n int) (*string, []byte) {
+	switch {
+	case n <= 8:
+		p := new(text8)
+		return &p.s, p.b[:0]
+	case n <= 16:
+		p := new(text16)
+		return &p.s, p.b[:0]
+	case n <= 32:
+		p := new(text32)
+		return &p.s, p.b[:0]
+	case n <= 64:
+		p := new(text64)
+		return &p.s, p.b[:0]
+	case n <= 112:
+		p := new(text112)
+		return &p.s, p.b[:0]
+	}
+	return new(string), make([]byte, 0, n)
+}
+
+// finish makes b, for which roomFor made room, the string of its header.
+func finish(header *string, b []byte) lua.LValue {
+	*header = unsafe.String(unsafe.SliceData(b), len(b))
+	return boxString(header)
+}
+
+// Text is a copy of s as a value.
+func Text[T ~string | ~[]byte](s T) lua.LValue {
+	header, b := roomFor(len(s))
+	return finish(header, append(b, s...))
+}
+
 // numberTab is the type of numbers in their values.
 var numberTab = func() uintptr {
 	var v lua.LValue = lua.LNumber(0.5)

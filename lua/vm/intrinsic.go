@@ -33,7 +33,7 @@ func (v *VM) concatStrings(values []lua.LValue) (lua.LValue, bool) {
 		case lua.LString:
 			total += len(s)
 		case lua.LNumber:
-			total += 24
+			total += numberRoom(s)
 		default:
 			return nil, false
 		}
@@ -41,7 +41,7 @@ func (v *VM) concatStrings(values []lua.LValue) (lua.LValue, bool) {
 	if total > v.opts.MaxString {
 		return nil, false
 	}
-	b := make([]byte, 0, total)
+	header, b := roomFor(total)
 	for _, value := range values {
 		switch s := value.(type) {
 		case lua.LString:
@@ -50,7 +50,21 @@ func (v *VM) concatStrings(values []lua.LValue) (lua.LValue, bool) {
 			b = AppendNumber(b, float64(s))
 		}
 	}
-	return lua.LString(unsafe.String(unsafe.SliceData(b), len(b))), true
+	return finish(header, b), true
+}
+
+// numberRoom is how many bytes a number takes at most.
+func numberRoom(n lua.LNumber) int {
+	const all = 24
+	switch i := int64(n); {
+	case lua.LNumber(i) != n || n < 0:
+		return all
+	case i < 1e4:
+		return 4
+	case i < 1e8:
+		return 8
+	}
+	return all
 }
 
 // join concatenates the strings and numbers at from..to of the stack, of about size bytes.

@@ -37,6 +37,14 @@ func SetString(t *lua.LTable, key string, value lua.LValue) {
 	}
 }
 
+// SetField is SetString for a string that is a value already.
+func SetField(t *lua.LTable, key, value lua.LValue) {
+	in := inside(t)
+	if in.putString(string(key.(lua.LString)), value) {
+		in.list(key)
+	}
+}
+
 // Append stores a value that is not nil behind the last one of the array.
 func Append(t *lua.LTable, value lua.LValue) {
 	in := inside(t)

@@ -32,6 +32,7 @@ type config struct {
 	arrayMeta, emptyArrayMeta *lua.LTable
 	// buffer is the memory of the last text, for the next.
 	buffer []byte
+	keys   keyCache
 }
 
 // maxDepth bounds the nesting whatever the options say: so deep does the C stack let lua-cjson go.

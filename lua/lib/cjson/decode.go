@@ -39,26 +39,50 @@ var tokenNames = [...]string{
 // decoder reads one text.
 type decoder struct {
 	*config
-	l     *lua.LState
 	s     string
 	pos   int
 	depth int
 	// at is where the last token began. what is its value, problem what is wrong with it.
 	at      int
 	text    string
+	copied  bool // text is no part of s
 	num     float64
 	bool    bool
 	problem string
 	tmp     []byte
+	fields  int // of the last object
 }
 
 // sharedText is the size of the longest JSON text, in bytes, that decoded strings may be parts of: those of longer ones
 // are copies, lest a small value keep much memory.
 const sharedText = 1024
 
+// keyCache has the names of fields as values. Most documents have few names and have them often.
+type keyCache [256]lua.LValue
+
+// longestKey is the length, in bytes, of names that are kept.
+const longestKey = 32
+
+// value is a name as a value; it may be a part of the document.
+func (c *keyCache) value(name string, copied bool) lua.LValue {
+	n := len(name)
+	if n == 0 || n > longestKey {
+		if copied {
+			return lua.LString(name)
+		}
+		return vm.Text(name)
+	}
+	slot := &c[(uint(n)*31+uint(name[0])*7+uint(name[n/2])*5+uint(name[n-1]))%uint(len(c))]
+	if s, ok := (*slot).(lua.LString); ok && string(s) == name {
+		return *slot
+	}
+	*slot = vm.Text(name)
+	return *slot
+}
+
 // decode is cjson.decode(text).
 func (c *config) decode(l *lua.LState) (lua.LValue, error) {
-	d := decoder{config: c, l: l, s: vm.CheckString(l, 1)}
+	d := decoder{config: c, s: vm.CheckString(l, 1)}
 	if len(d.s) >= 2 && (d.s[0] == 0 || d.s[1] == 0) {
 		return nil, errorText("JSON parser does not support UTF-16 or UTF-32")
 	}
@@ -185,10 +209,7 @@ func (d *decoder) str() token {
 	for i := start; i < len(d.s); i++ {
 		switch d.s[i] {
 		case '"':
-			d.text, d.pos = d.s[start:i], i+1
-			if len(d.s) > sharedText {
-				d.text = strings.Clone(d.text)
-			}
+			d.text, d.pos, d.copied = d.s[start:i], i+1, false
 			return str
 		case '\\', 0:
 			d.tmp = append(d.tmp[:0], d.s[start:i]...)
@@ -207,7 +228,7 @@ func (d *decoder) escaped() token {
 		switch c {
 		case '"':
 			d.pos++
-			d.text = string(d.tmp)
+			d.text, d.copied = string(d.tmp), true
 			return str
 		case 0:
 			return d.fail("unexpected end of string")
@@ -284,7 +305,10 @@ func (d *decoder) hex4(at int) (r rune) {
 func (d *decoder) value(t token) (lua.LValue, error) {
 	switch t {
 	case str:
-		return lua.LString(d.text), nil
+		if d.copied || len(d.s) <= sharedText {
+			return lua.LString(d.text), nil
+		}
+		return vm.Text(d.text), nil
 	case number, whole:
 		return boxed(d.num), nil
 	case truth:
@@ -321,21 +345,24 @@ func (d *decoder) descend() error {
 	return nil
 }
 
+// maxRoom is for how many fields an object makes room before they have come.
+const maxRoom = 16
+
 func (d *decoder) object() (lua.LValue, error) {
 	if err := d.descend(); err != nil {
 		return nil, err
 	}
-	table := d.l.CreateTable(0, 0)
 	t := d.next()
 	if t == objEnd {
 		d.depth--
-		return table, nil
+		return vm.NewTable(0, 0), nil
 	}
-	for {
+	table := vm.NewTable(0, max(d.fields, 1))
+	for n := 1; ; n++ {
 		if t != str {
 			return nil, d.unexpected("object key string", t)
 		}
-		key := d.text
+		key := d.keys.value(d.text, d.copied)
 		if t = d.next(); t != colon {
 			return nil, d.unexpected("colon", t)
 		}
@@ -343,10 +370,11 @@ func (d *decoder) object() (lua.LValue, error) {
 		if err != nil {
 			return nil, err
 		}
-		table.RawSetString(key, v)
+		vm.SetField(table, key, v)
 		switch t = d.next(); t {
 		case objEnd:
 			d.depth--
+			d.fields = min(n, maxRoom)
 			return table, nil
 		case comma:
 			t = d.next()
@@ -360,7 +388,7 @@ func (d *decoder) array() (lua.LValue, error) {
 	if err := d.descend(); err != nil {
 		return nil, err
 	}
-	table := d.l.CreateTable(0, 0)
+	table := vm.NewTable(0, 0)
 	if d.arrayMT {
 		table.Metatable = d.arrayMeta
 	}
@@ -374,7 +402,7 @@ func (d *decoder) array() (lua.LValue, error) {
 		if err != nil {
 			return nil, err
 		}
-		table.Append(v)
+		vm.Append(table, v)
 		switch t = d.next(); t {
 		case arrEnd:
 			d.depth--
