@@ -113,6 +113,17 @@ func UseThreadPool(cf *conf.Conf, name string) *ThreadPool {
 	return p
 }
 
+// ThreadPoolOf returns the pool of that name in a complete configuration, nil
+// when there is none (ngx_thread_pool_get).
+func ThreadPoolOf(c *conf.Cycle, name string) *ThreadPool {
+	for _, p := range poolSlot.Of(c.Scope).list {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
 // UsedThreads is how many threads the pools of a configuration have together,
 // 0 when it uses none. One set of threads serves them all.
 func UsedThreads(c *conf.Cycle) (n int64) {

@@ -10,9 +10,13 @@ import (
 	"moongate/lua/vm"
 )
 
-var argsFuncs = []Func{
+// codecFuncs are those about arguments in general, argsFuncs those about a request's.
+var codecFuncs = []Func{
 	{"encode_args", anywhere, ngxEncodeArgs},
 	{"decode_args", anywhere, ngxDecodeArgs},
+}
+
+var argsFuncs = []Func{
 	{"req.get_uri_args", requests, ngxGetURIArgs},
 	{"req.set_uri_args", requests, ngxSetURIArgs},
 	{"req.get_post_args", requests, ngxGetPostArgs},

@@ -37,6 +37,7 @@ type Engine struct {
 	timers   timers
 	sockets  sockets
 	procs    map[int]*pipeProc // of ngx.pipe that have not ended
+	jobs     workerThreads
 	regex    regexes
 	peers    map[peerAddress]upstream.Addr
 	logs     *logRing // lua_capture_error_log's, nil without

@@ -21,9 +21,9 @@ type Func struct {
 // families are all functions of the API, file by file.
 func families() [][]Func {
 	return [][]Func{
-		outputFuncs, controlFuncs, logFuncs, timeFuncs, escapeFuncs, digestFuncs, miscFuncs, requestFuncs, argsFuncs,
+		outputFuncs, controlFuncs, logFuncs, timeFuncs, escapeFuncs, codecFuncs, digestFuncs, miscFuncs, requestFuncs, argsFuncs,
 		headerFuncs, bodyFuncs, subrequestFuncs, threadFuncs, timerFuncs, regexFuncs, socketFuncs,
-		workerFuncs,
+		workerFuncs, workerThreadFuncs, configFuncs,
 	}
 }
 
@@ -32,18 +32,23 @@ func (e *Engine) open(v *vm.VM) {
 	ngx := v.L.NewTable()
 	v.Globals().RawSetString("ngx", ngx)
 	v.Loaded().RawSetString("ngx", ngx)
-	for _, family := range families() {
+	openFamilies(v, ngx, families()...)
+	openConstants(v, ngx)
+	openFields(v, ngx)
+	openConfig(v, ngx)
+	e.openTables(v, ngx)
+	v.Globals().RawSetString("print", v.L.NewFunction(printFunc.function()))
+}
+
+// openFamilies puts functions into the ngx table.
+func openFamilies(v *vm.VM, ngx *lua.LTable, families ...[]Func) {
+	for _, family := range families {
 		for i := range family {
 			f := &family[i]
 			t, name := place(v.L, ngx, f.Name)
 			t.RawSetString(name, v.L.NewFunction(f.function()))
 		}
 	}
-	openConstants(v, ngx)
-	openFields(v, ngx)
-	openConfig(v, ngx)
-	e.openTables(v, ngx)
-	v.Globals().RawSetString("print", v.L.NewFunction(printFunc.function()))
 }
 
 // place finds the table that a dotted name belongs into.

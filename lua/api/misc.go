@@ -15,6 +15,10 @@ const logError = log.Error
 
 var miscFuncs = []Func{
 	{"get_phase", anywhere, func(c *Ctx, l *lua.LState) int { return retString(l, c.Phase.Name()) }},
+}
+
+// configFuncs are the functions of ngx.config.
+var configFuncs = []Func{
 	{"config.prefix", anywhere, func(c *Ctx, l *lua.LState) int { return retString(l, c.Cycle.Conf.Prefix) }},
 	{"config.nginx_configure", anywhere, func(c *Ctx, l *lua.LState) int {
 		return retString(l, " "+strings.Join(cli.Arguments(c.Cycle.Conf.Registry), " "))

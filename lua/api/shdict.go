@@ -54,8 +54,9 @@ func (d *Dict) attach(z *process.Zone, old any) (err error) {
 	return err
 }
 
-// openShared makes ngx.shared: a table for each dictionary, which holds it at index 1.
-func (e *Engine) openShared(v *vm.VM, ngx *lua.LTable) {
+// openShared makes ngx.shared: a table for each dictionary, which holds it at index 1. A VM that runs beside the loop
+// has to go through twins of its own.
+func (e *Engine) openShared(v *vm.VM, ngx *lua.LTable, twins bool) {
 	methods := v.L.CreateTable(0, len(dictMethods))
 	methods.RawSetString("__index", methods)
 	for _, m := range dictMethods {
@@ -63,6 +64,9 @@ func (e *Engine) openShared(v *vm.VM, ngx *lua.LTable) {
 	}
 	shared := v.L.CreateTable(0, len(e.Main.Dicts))
 	for _, d := range e.Main.Dicts {
+		if twins {
+			d = &Dict{Name: d.Name, Zone: d.Zone, store: d.store.Twin()}
+		}
 		t := v.L.CreateTable(1, 0)
 		t.RawSetInt(1, &lua.LUserData{Value: d, Env: v.Globals(), Metatable: lua.LNil})
 		t.Metatable = methods

@@ -22,7 +22,7 @@ func (e *Engine) openTables(v *vm.VM, ngx *lua.LTable) {
 	proxy("var", varGet, varSet)
 	proxy("header", headerGet, headerSet)
 	proxy("arg", argGet, argSet)
-	e.openShared(v, ngx)
+	e.openShared(v, ngx, false)
 	openSockets(v)
 }
 

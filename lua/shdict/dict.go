@@ -94,6 +94,9 @@ func New(zone *shm.Zone, fresh bool) (*Dict, error) {
 	return d, nil
 }
 
+// Twin is the same dictionary for another thread: a Dict is for one at a time.
+func (d *Dict) Twin() *Dict { return &Dict{zone: d.zone, table: d.table} }
+
 // format takes the space that nginx takes in an empty zone.
 func (d *Dict) format() bool {
 	root := d.zone.Alloc(poolNode)
