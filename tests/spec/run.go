@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -29,18 +30,22 @@ type run struct {
 var fileTime = time.Date(2024, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // Run runs the specification; each expectation that is not met fails t with the file and line.
-func (s *Spec) Run(t *testing.T, target *Target) {
+func (s *Spec) Run(t *testing.T, target *Target) { s.begin(t, target).steps() }
+
+// begin lays the files and starts the server, which is stopped when the test ends.
+func (s *Spec) begin(t *testing.T, target *Target) *run {
+	t.Helper()
 	prefix, err := makePrefix()
 	if err != nil {
 		t.Fatal(err)
 	}
 	r := &run{t: t, spec: s, target: target, conns: map[string][]*conn{}}
-	defer func() {
+	t.Cleanup(func() {
 		if t.Failed() {
 			r.showLog()
 		}
 		os.RemoveAll(prefix)
-	}()
+	})
 	texts := []string{s.configuration()}
 	for _, f := range s.Files {
 		texts = append(texts, string(f.Data))
@@ -58,10 +63,10 @@ func (s *Spec) Run(t *testing.T, target *Target) {
 		if err := r.start(); err != nil {
 			t.Fatalf("%s: %v", s.Path, err)
 		}
-		defer r.finish()
+		t.Cleanup(r.finish)
 	}
-	defer r.closeConns(func(string) bool { return true })
-	r.steps()
+	t.Cleanup(func() { r.closeConns(func(string) bool { return true }) })
+	return r
 }
 
 // makePrefix makes the folder the server runs in, readable for workers that run as nobody.
@@ -73,10 +78,20 @@ func makePrefix() (string, error) {
 	return prefix, os.Chmod(prefix, 0o755)
 }
 
-// lay writes the files of the specification into the prefix.
+// lay writes the files of the specification into the prefix; with "needs: certificate" also conf/cert.pem and
+// conf/key.pem, of a certificate for localhost that it has signed itself.
 func (r *run) lay() error {
 	for _, dir := range []string{"conf", "html", "logs"} {
 		if err := os.MkdirAll(filepath.Join(r.prefix, dir), 0o755); err != nil {
+			return err
+		}
+	}
+	if slices.Contains(r.spec.Needs, "certificate") {
+		pair, err := certificate()
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(r.write("conf/cert.pem", pair.cert), r.write("conf/key.pem", pair.key)); err != nil {
 			return err
 		}
 	}

@@ -53,6 +53,11 @@ func (t *Target) Skip(s *Spec) string {
 		if need == "ipv6" && !hasIPv6() {
 			return "needs ipv6"
 		}
+		if slices.Contains(programs, need) {
+			if _, err := exec.LookPath(need); err != nil {
+				return "needs " + need
+			}
+		}
 		for _, module := range needs[need] {
 			if _, err := os.Stat(filepath.Join(t.Modules, module)); t.Oracle && err != nil {
 				return "needs the module " + module

@@ -33,7 +33,7 @@ type Spec struct {
 }
 
 // needs lists what a spec may ask for in its "needs:" line, with the modules that an oracle has to load for it.
-// Everything but "root" and "ipv6" is always there in Moongate.
+// Everything but "root" and "ipv6" is always there in Moongate. For "certificate" see lay.
 var needs = map[string][]string{
 	"lua":          {"ndk_http_module.so", "ngx_http_lua_module.so"},
 	"echo":         {"ngx_http_echo_module.so"},
@@ -42,7 +42,11 @@ var needs = map[string][]string{
 	"stream":       {"ngx_stream_module.so"},
 	"root":         nil,
 	"ipv6":         nil,
+	"certificate":  nil,
 }
+
+// programs are what else may be asked for: a spec is skipped where the program is not installed.
+var programs = []string{"curl", "nghttp", "h2load", "openssl"}
 
 // script is the name of the archive member that holds the exchanges.
 const script = "exchanges"
@@ -106,7 +110,7 @@ func (s *Spec) parseHead(head string) error {
 		case "needs":
 			s.Needs = strings.FieldsFunc(value, func(r rune) bool { return r == ' ' || r == ',' })
 			for _, n := range s.Needs {
-				if _, known := needs[n]; !known {
+				if _, known := needs[n]; !known && !slices.Contains(programs, n) {
 					return fmt.Errorf("needs: %q is not known", n)
 				}
 			}

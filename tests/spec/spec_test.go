@@ -1,29 +1,18 @@
 package spec
 
 import (
-	"cmp"
-	"fmt"
 	"io/fs"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 )
 
-// TestSpecs runs every specification of this folder against Moongate, or against the real nginx that MOONGATE_ORACLE
-// names:
-//
-//	MOONGATE_BINARY          the server to test; built from this module when unset
-//	MOONGATE_ORACLE          a real nginx to run the same specifications against
-//	MOONGATE_ORACLE_MODULES  the folder of its dynamic modules, /usr/lib/nginx/modules when unset
-//	MOONGATE_ORACLE_GLOBALS  further main-level directives for it
-//
+// TestSpecs runs every specification of this folder against Moongate, or against a real nginx (see FindTarget).
 // One specification is chosen with -run 'TestSpecs/http/location/order'.
 func TestSpecs(t *testing.T) {
 	paths := specFiles(t)
-	target := findTarget(t)
+	target := FindTarget(t)
 	t.Logf("%s (nginx %s), %d specifications", target.Binary, target.Version, len(paths))
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.ToSlash(path), ".txtar"), func(t *testing.T) {
@@ -58,46 +47,4 @@ func specFiles(t *testing.T) []string {
 	}
 	slices.Sort(paths)
 	return paths
-}
-
-// findTarget takes the target from the environment, or builds Moongate.
-func findTarget(t *testing.T) *Target {
-	t.Helper()
-	binary := cmp.Or(os.Getenv("MOONGATE_ORACLE"), os.Getenv("MOONGATE_BINARY"))
-	if binary == "" {
-		binary = build(t)
-	}
-	if !filepath.IsAbs(binary) {
-		t.Fatalf("%s is not an absolute path", binary)
-	}
-	target, err := NewTarget(binary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if os.Getenv("MOONGATE_ORACLE") != "" {
-		target.Oracle = true
-		target.Modules = cmp.Or(os.Getenv("MOONGATE_ORACLE_MODULES"), "/usr/lib/nginx/modules")
-		target.Globals = os.Getenv("MOONGATE_ORACLE_GLOBALS")
-	}
-	return target
-}
-
-// build builds Moongate into a folder that the workers may read.
-func build(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "moongate")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	binary := filepath.Join(dir, "moongate")
-	cmd := exec.Command("go", "build", "-o", binary, "moongate")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatal(fmt.Errorf("building moongate: %w\n%s", err, out))
-	}
-	return binary
 }

@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -24,6 +25,7 @@ var verbs = map[string]func(*run, Step) error{
 	"shutdown": (*run).shutdown,
 	"close":    (*run).closeConn,
 	"$":        (*run).command,
+	"sh":       (*run).shell,
 	"exit":     (*run).expectExit,
 	"out":      func(r *run, s Step) error { return wrap("the output", match(s.Arg, r.output)) },
 	"log":      (*run).expectLog,
@@ -198,6 +200,20 @@ func (r *run) command(s Step) error {
 		args = append(args, "-c", conf)
 	}
 	cmd := r.target.command(r.prefix, "logs/command.log", r.target.globals(r.spec, string(text)), args...)
+	out, err := cmd.CombinedOutput()
+	if _, failed := err.(*exec.ExitError); err != nil && !failed {
+		return final{err}
+	}
+	r.output, r.exit = string(out), cmd.ProcessState.ExitCode()
+	return nil
+}
+
+// shell runs a command line in the prefix, with a limit in time, and keeps its output and exit status.
+func (r *run) shell(s Step) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", s.Arg)
+	cmd.Dir = r.prefix
 	out, err := cmd.CombinedOutput()
 	if _, failed := err.(*exec.ExitError); err != nil && !failed {
 		return final{err}
