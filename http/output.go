@@ -21,10 +21,21 @@ func (r *Request) SendHeader() Verdict {
 	if r.ErrStatus != 0 {
 		r.Out.Status, r.Out.StatusLine = r.ErrStatus, ""
 	}
-	for _, m := range r.mainConf().Options.HeaderFilters {
-		r.filter = m
-		if v := m.Header(r); v != OK || r.HeaderSent {
+	return r.filterHeader(0)
+}
+
+// filterHeader passes the response header through the filters from one of them
+// on, and sends it.
+func (r *Request) filterHeader(from int) Verdict {
+	filters := r.mainConf().Options.HeaderFilters
+	for i := from; i < len(filters); i++ {
+		r.filter = filters[i]
+		if v := r.filter.Header(r); v != OK || r.HeaderSent {
 			return v // HeaderSent: the filter took the header
+		}
+		if r.holding {
+			r.holding, r.heldAt = false, i+1
+			return OK
 		}
 	}
 	return r.sendFiltered()

@@ -170,6 +170,8 @@ type requestState struct {
 	phase    int
 	accessRC Verdict
 	filter   *Module // whose header filter is running
+	holding  bool    // it holds the header back
+	heldAt   int     // 1 + the place of the filter that holds the header back
 	sub      subState
 	counted  countedState
 	watch    clientWatch

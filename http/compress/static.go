@@ -83,7 +83,7 @@ func (s *Static) handle(r *http.Request) http.Verdict {
 	if v := r.DiscardBody(); v != http.OK {
 		return v
 	}
-	return s.send(r, &f)
+	return r.SendFile(&f, s.Coding)
 }
 
 // openFailed leaves the request to others, having logged what is unexpected.
@@ -99,18 +99,4 @@ func openFailed(r *http.Request, path string, err *http.FileError) http.Verdict 
 	}
 	r.Logf(level, err.Errno, `%s "%s" failed`, err.Call, path)
 	return http.Declined
-}
-
-func (s *Static) send(r *http.Request, f *http.FileInfo) http.Verdict {
-	r.Out.Status = int(http.StatusOK)
-	r.Out.ContentLength = f.Size
-	r.Out.LastModified = f.MTime
-	r.SetETag()
-	r.SetContentType()
-	r.Out.Add("Content-Encoding", s.Coding)
-	r.AllowRanges = true
-	if v := r.SendHeader(); v == http.Error || v > http.OK || r.HeaderOnly {
-		return v
-	}
-	return r.OutputFile(f.FD, 0, f.Size)
 }

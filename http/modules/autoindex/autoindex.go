@@ -2,7 +2,6 @@
 package autoindex
 
 import (
-	"errors"
 	"os"
 	"slices"
 	"strings"
@@ -97,9 +96,9 @@ func handler(r *http.Request) http.Verdict {
 			format = formatJSON
 		}
 	}
-	dir, err := os.Open(path)
-	if err != nil {
-		return openFailed(r, path, err)
+	dir, v := r.OpenFolder(path)
+	if v != http.OK {
+		return v
 	}
 	defer dir.Close()
 	r.Out.Status = int(http.StatusOK)
@@ -132,32 +131,12 @@ func handler(r *http.Request) http.Verdict {
 	return r.OutputBytes(page, true)
 }
 
-// openFailed chooses the status for a folder that cannot be opened.
-func openFailed(r *http.Request, path string, err error) http.Verdict {
-	level, v := log.Crit, http.StatusInternalServerError
-	errno := errnoOf(err)
-	switch errno {
-	case unix.ENOENT, unix.ENOTDIR, unix.ENAMETOOLONG:
-		level, v = log.Error, http.StatusNotFound
-	case unix.EACCES:
-		level, v = log.Error, http.StatusForbidden
-	}
-	r.Logf(level, errno, `opendir() "%s" failed`, path)
-	return v
-}
-
-func errnoOf(err error) unix.Errno {
-	var errno unix.Errno
-	errors.As(err, &errno)
-	return errno
-}
-
 // read collects the entries whose names do not begin with a dot: folders first,
 // in the order of their bytes.
 func read(r *http.Request, dir *os.File, path string) ([]entry, bool) {
 	names, err := dir.Readdirnames(-1)
 	if err != nil {
-		r.Logf(log.Crit, errnoOf(err), `readdir() "%s" failed`, path)
+		r.Logf(log.Crit, err, `readdir() "%s" failed`, path)
 		return nil, false
 	}
 	entries := make([]entry, 0, len(names))

@@ -3,8 +3,6 @@
 package flv
 
 import (
-	"strings"
-
 	"moongate/conf"
 	"moongate/core/buf"
 	"moongate/http"
@@ -30,46 +28,15 @@ var Module = &http.Module{
 var header = []byte("FLV\x01\x05\x00\x00\x00\x09\x00\x00\x00\x00")
 
 func handler(r *http.Request) http.Verdict {
-	if r.Method&(wire.GET|wire.HEAD) == 0 {
-		return http.StatusNotAllowed
-	}
-	if strings.HasSuffix(r.URI, "/") {
-		return http.Declined
-	}
-	if v := r.DiscardBody(); v != http.OK {
+	_, f, v := r.OpenMedia()
+	if v != http.OK {
 		return v
 	}
-	path, ok := r.MapPath()
-	if !ok {
-		return http.StatusInternalServerError
+	part := http.FilePart{From: startArg(r, f.Size), To: f.Size, Action: "sending flv to client"}
+	if part.From > 0 {
+		part.Head = header
 	}
-	f, err := r.OpenFile(path, http.FileOptions{})
-	if err != nil {
-		return r.FileFailed(path, err)
-	}
-	if !f.IsFile {
-		return http.Declined
-	}
-	start := startArg(r, f.Size)
-	r.Out.Status = int(http.StatusOK)
-	r.Out.ContentLength = f.Size
-	if start > 0 {
-		r.Out.ContentLength += int64(len(header)) - start
-	}
-	r.Out.LastModified = f.MTime
-	r.SetETag()
-	r.SetContentType()
-	r.AllowRanges = true
-	if v := r.SendHeader(); v == http.Error || v > http.OK || r.HeaderOnly {
-		return v
-	}
-	if start == 0 {
-		return r.OutputFile(f.FD, 0, f.Size)
-	}
-	return r.Output([]http.Buf{
-		{B: header},
-		{InFile: true, File: f.FD, Off: start, End: f.Size, Last: r.IsMain(), LastInChain: true},
-	})
+	return r.SendFilePart(&f, part)
 }
 
 // startArg returns the argument "start", 0 when it is not within the file.

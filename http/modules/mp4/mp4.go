@@ -5,7 +5,6 @@ package mp4
 import (
 	"errors"
 	"math"
-	"strings"
 
 	"moongate/conf"
 	"moongate/core/buf"
@@ -40,25 +39,9 @@ var Module = &http.Module{
 }
 
 func handler(r *http.Request) http.Verdict {
-	if r.Method&(wire.GET|wire.HEAD) == 0 {
-		return http.StatusNotAllowed
-	}
-	if strings.HasSuffix(r.URI, "/") {
-		return http.Declined
-	}
-	if v := r.DiscardBody(); v != http.OK {
+	path, f, v := r.OpenMedia()
+	if v != http.OK {
 		return v
-	}
-	path, ok := r.MapPath()
-	if !ok {
-		return http.StatusInternalServerError
-	}
-	f, ferr := r.OpenFile(path, http.FileOptions{})
-	if ferr != nil {
-		return r.FileFailed(path, ferr)
-	}
-	if !f.IsFile {
-		return http.Declined
 	}
 	out := clip{end: f.Size}
 	if start, length, ok := times(r); ok {
@@ -77,22 +60,7 @@ func handler(r *http.Request) http.Verdict {
 			return http.StatusInternalServerError
 		}
 	}
-	r.AllowRanges = true
-	r.Out.Status = int(http.StatusOK)
-	r.Out.ContentLength = int64(len(out.head)) + out.end - out.start
-	r.Out.LastModified = f.MTime
-	r.SetETag()
-	r.SetContentType()
-	if v := r.SendHeader(); v == http.Error || v > http.OK || r.HeaderOnly {
-		return v
-	}
-	if out.head == nil {
-		return r.OutputFile(f.FD, 0, f.Size)
-	}
-	return r.Output([]http.Buf{
-		{B: out.head},
-		{InFile: true, File: f.FD, Off: out.start, End: out.end, Last: r.IsMain(), LastInChain: true},
-	})
+	return r.SendFilePart(&f, http.FilePart{Head: out.head, From: out.start, To: out.end, Action: "sending mp4 to client"})
 }
 
 // times reads the arguments "start" and "end" in milliseconds; length is 0 for

@@ -55,14 +55,14 @@ func handler(r *http.Request) http.Verdict {
 
 // files lists the regular files of a folder whose names do not begin with a dot.
 func files(r *http.Request, path string) ([]string, http.Verdict) {
-	dir, err := os.Open(path + "/")
-	if err != nil {
-		return nil, openFailed(r, path, err)
+	dir, v := r.OpenFolder(path)
+	if v != http.OK {
+		return nil, v
 	}
 	defer dir.Close()
 	entries, err := dir.ReadDir(-1)
 	if err != nil {
-		r.Logf(log.Crit, errnoOf(err), `readdir() "%s" failed`, path)
+		r.Logf(log.Crit, err, `readdir() "%s" failed`, path)
 		return nil, http.StatusInternalServerError
 	}
 	var names []string
@@ -78,7 +78,7 @@ func files(r *http.Request, path string) ([]string, http.Verdict) {
 			case err == nil:
 				kind = info.Mode().Type()
 			case !errors.Is(err, unix.ENOENT):
-				r.Logf(log.Crit, errnoOf(err), `stat() "%s" failed`, full)
+				r.Logf(log.Crit, err, `stat() "%s" failed`, full)
 				return nil, http.StatusInternalServerError
 			}
 		}
@@ -90,24 +90,4 @@ func files(r *http.Request, path string) ([]string, http.Verdict) {
 		return nil, http.Declined
 	}
 	return names, http.OK
-}
-
-// openFailed chooses the status for a folder that cannot be opened.
-func openFailed(r *http.Request, path string, err error) http.Verdict {
-	level, v := log.Crit, http.StatusInternalServerError
-	errno := errnoOf(err)
-	switch errno {
-	case unix.ENOENT, unix.ENOTDIR, unix.ENAMETOOLONG:
-		level, v = log.Error, http.StatusNotFound
-	case unix.EACCES:
-		level, v = log.Error, http.StatusForbidden
-	}
-	r.Logf(level, errno, `opendir() "%s" failed`, path)
-	return v
-}
-
-func errnoOf(err error) unix.Errno {
-	var errno unix.Errno
-	errors.As(err, &errno)
-	return errno
 }

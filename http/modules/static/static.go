@@ -46,7 +46,7 @@ func handler(r *http.Request) http.Verdict {
 	if v := r.DiscardBody(); v != http.OK {
 		return v
 	}
-	return send(r, &f)
+	return r.SendFile(&f, "")
 }
 
 // redirectToFolder adds the slash that the client left out.
@@ -61,18 +61,4 @@ func redirectToFolder(r *http.Request) http.Verdict {
 	}
 	r.Out.Set("Location", r.Pool.Concat(loc, "/", args, r.Args))
 	return http.StatusMovedPermanently
-}
-
-// send answers with an open file.
-func send(r *http.Request, f *http.FileInfo) http.Verdict {
-	r.Out.Status = int(http.StatusOK)
-	r.Out.ContentLength = f.Size
-	r.Out.LastModified = f.MTime
-	r.SetETag()
-	r.SetContentType()
-	r.AllowRanges = true
-	if v := r.SendHeader(); v == http.Error || v > http.OK || r.HeaderOnly {
-		return v
-	}
-	return r.OutputFile(f.FD, 0, f.Size)
 }
