@@ -31,6 +31,7 @@ import (
 	"moongate/http/modules/gzipstatic"
 	"moongate/http/modules/headers"
 	"moongate/http/modules/headersmore"
+	"moongate/http/modules/imagefilter"
 	"moongate/http/modules/index"
 	"moongate/http/modules/limitconn"
 	"moongate/http/modules/limitreq"
@@ -115,6 +116,7 @@ var httpOptions = &http.Options{
 		gunzip.Module,
 		addition.Module,
 		sub.Module,
+		imagefilter.Module,
 		charset.Module,
 		ssi.Module,
 		zstd.Module,
@@ -159,6 +161,7 @@ var httpOptions = &http.Options{
 		gunzip.Module,
 		addition.Module,
 		sub.Module,
+		imagefilter.Module,
 		charset.Module,
 		ssi.Module,
 		zstd.Module,
@@ -176,6 +179,7 @@ var httpOptions = &http.Options{
 		gunzip.Module,
 		addition.Module,
 		sub.Module,
+		imagefilter.Module,
 		charset.Module,
 		ssi.Module,
 		http.Postpone,
