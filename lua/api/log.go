@@ -78,7 +78,7 @@ func callToString(l *lua.LState, t *lua.LTable) (string, bool) {
 	}
 	l.Push(mm)
 	l.Push(t)
-	l.Call(1, 1)
+	vm.Call(l, 1, 1)
 	v := l.Get(-1)
 	l.Pop(1)
 	s, ok := vm.ToString(v)

@@ -351,7 +351,7 @@ func (c *Ctx) replacement(l *lua.LState) (func(b []byte, m *found) []byte, strin
 		return func(b []byte, m *found) []byte {
 			l.Push(fn)
 			l.Push(m.table(l, nil))
-			l.Call(1, 1)
+			vm.Call(l, 1, 1)
 			v := l.Get(-1)
 			l.Pop(1)
 			if s, ok := vm.ToString(v); ok {

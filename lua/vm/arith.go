@@ -44,7 +44,7 @@ func stringArith(event string, op func(a, b float64) float64) lua.LGFunction {
 				l.Push(mm)
 				l.Push(l.Get(1))
 				l.Push(l.Get(2))
-				l.Call(2, 1)
+				Call(l, 2, 1)
 				return 1
 			}
 		}

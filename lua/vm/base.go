@@ -67,7 +67,7 @@ func (v *VM) Display(l *lua.LState, value lua.LValue) string {
 	if mm := l.GetMetaField(value, "__tostring"); mm != lua.LNil {
 		l.Push(mm)
 		l.Push(value)
-		l.Call(1, 1)
+		Call(l, 1, 1)
 		s, ok := ToString(l.Get(-1))
 		if !ok {
 			Errorf(l, "'tostring' must return a string to 'print'")
@@ -97,7 +97,7 @@ func (v *VM) baseToString(l *lua.LState) int {
 	if mm := l.GetMetaField(value, "__tostring"); mm != lua.LNil {
 		l.Push(mm)
 		l.Push(value)
-		l.Call(1, 1)
+		Call(l, 1, 1)
 		return 1
 	}
 	l.Push(lua.LString(v.Display(l, value)))
@@ -163,7 +163,7 @@ func (v *VM) basePairs(l *lua.LState) int {
 	if mm := l.GetMetaField(value, "__pairs"); mm != lua.LNil {
 		l.Push(mm)
 		l.Push(value)
-		l.Call(1, 3)
+		Call(l, 1, 3)
 		return 3
 	}
 	t := CheckTable(l, 1)
@@ -178,7 +178,7 @@ func (v *VM) baseIPairs(l *lua.LState) int {
 	if mm := l.GetMetaField(value, "__ipairs"); mm != lua.LNil {
 		l.Push(mm)
 		l.Push(value)
-		l.Call(1, 3)
+		Call(l, 1, 3)
 		return 3
 	}
 	t := CheckTable(l, 1)

@@ -1,7 +1,6 @@
 package vm
 
 import (
-	"math"
 	"unsafe"
 
 	lua "github.com/yuin/gopher-lua"
@@ -96,7 +95,7 @@ var numberTab = func() uintptr {
 	return (*iface)(unsafe.Pointer(&v)).tab
 }()
 
-// smallNumbers are the whole numbers from 0 on, which need no memory.
+// smallNumbers is the end of the whole numbers, from 1 on, that need no memory. 0 does, for it could be -0.
 const smallNumbers = 1024
 
 var small = func() (t [smallNumbers]float64) {
@@ -118,7 +117,7 @@ type numbers struct {
 // setNumber stores a number in a register.
 func (v *VM) setNumber(r *lua.LValue, n float64) {
 	p := (*iface)(unsafe.Pointer(r))
-	if i := int(n); uint(i) < smallNumbers && math.Float64bits(float64(i)) == math.Float64bits(n) {
+	if i := int(n); uint(i-1) < smallNumbers-1 && float64(i) == n {
 		p.word = unsafe.Pointer(&small[i])
 	} else {
 		p.word = v.numbers.put(n)

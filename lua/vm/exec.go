@@ -66,8 +66,9 @@ func isNil(v lua.LValue) bool {
 func execute(l *lua.LState, bottom *frame) {
 	t := ThreadOf(l)
 	v, rg, stack := t.vm, regs(l), t.frames
+	current := at[*frame](l, layout.currentFrame)
 	cf := stack.last()
-	setCurrentFrame(l, cf)
+	*current = cf
 	if cf.Fn.IsG {
 		t.finishGo(cf, cf.Fn.GFunction(l))
 		return
@@ -307,7 +308,7 @@ moved: // the registers may have moved
 				}
 				rg.top = at + 1 + nargs
 				f := stack.push(cf, fn, at, nargs, nret)
-				setCurrentFrame(l, f)
+				*current = f
 				t.finishGo(f, fn.GFunction(l))
 				if nret != lua.MultRet {
 					rg.top = top
@@ -320,7 +321,7 @@ moved: // the registers may have moved
 			}
 			f := stack.push(cf, fn, at, nargs, int(argC(i))-1)
 			t.enter(f)
-			setCurrentFrame(l, f)
+			*current = f
 			cf = f
 			goto enter
 		case lua.OP_RETURN:
@@ -331,6 +332,14 @@ moved: // the registers may have moved
 			from := cf.LocalBase + int(argA(i))
 			if n < 0 {
 				n = rg.top - from
+			}
+			if parent := cf.Parent; n == 1 && cf.NRet == 1 && cf != bottom && !parent.Fn.IsG { // the most frequent case
+				rg.array[cf.ReturnBase] = rg.array[from]
+				stack.pop()
+				cf = parent
+				*current = cf
+				rg.top = cf.LocalBase + int(cf.Fn.Proto.NumUsedRegisters)
+				goto enter
 			}
 			open := t.leave(cf, from, n)
 			if cf == bottom {

@@ -4,6 +4,35 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
+// Call calls the function that lies below nargs arguments on top of the registers, as lua_call: its nret results, all of
+// them with lua.MultRet, take their place. It is LState.Call without detours.
+func Call(l *lua.LState, nargs, nret int) {
+	rg := regs(l)
+	at := rg.top - nargs - 1
+	fn, ok := rg.array[at].(*lua.LFunction)
+	if !ok {
+		l.Call(nargs, nret)
+		return
+	}
+	t := ThreadOf(l)
+	f := t.frames.push(currentFrame(l), fn, at, nargs, nret)
+	if fn.IsG {
+		setCurrentFrame(l, f)
+		t.finishGo(f, fn.GFunction(l))
+		return
+	}
+	t.enter(f)
+	setCurrentFrame(l, f)
+	execute(l, f)
+}
+
+// pop takes the value on top of the registers.
+func pop(l *lua.LState) lua.LValue {
+	rg := regs(l)
+	rg.top--
+	return rg.array[rg.top]
+}
+
 // finishGo takes the n values that the Go function of frame f has left on top of the registers to where its caller
 // wants them, and ends the frame.
 func (t *Thread) finishGo(f *frame, n int) {

@@ -110,7 +110,7 @@ func (v *VM) concatMeta(l *lua.LState, n int) int {
 		l.Push(mm)
 		l.Push(left)
 		l.Push(acc)
-		l.Call(2, 1)
+		Call(l, 2, 1)
 		acc = l.Get(-1)
 		l.Pop(1)
 	}

@@ -145,6 +145,6 @@ func (v *VM) baseDoFile(l *lua.LState) int {
 	if v.pushLoaded(l, proto, err) == 2 {
 		Raise(l, l.Get(-1))
 	}
-	l.Call(0, lua.MultRet)
+	Call(l, 0, lua.MultRet)
 	return l.GetTop()
 }

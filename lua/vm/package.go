@@ -75,7 +75,7 @@ func (v *VM) baseRequire(l *lua.LState) int {
 	v.loaded.RawSetString(name, sentinel)
 	l.Push(loader)
 	l.Push(lua.LString(name))
-	l.Call(1, 1)
+	Call(l, 1, 1)
 	if m := l.Get(-1); m != lua.LNil {
 		v.loaded.RawSetString(name, m)
 	}
@@ -96,7 +96,7 @@ func (v *VM) findLoader(l *lua.LState, loaders *lua.LTable, name string) lua.LVa
 		}
 		l.Push(searcher)
 		l.Push(lua.LString(name))
-		l.Call(1, 1)
+		Call(l, 1, 1)
 		result := l.Get(-1)
 		l.Pop(1)
 		if _, ok := result.(*lua.LFunction); ok {
@@ -245,7 +245,7 @@ func (v *VM) baseModule(l *lua.LState) int {
 		}
 		l.Push(l.Get(i))
 		l.Push(m)
-		l.Call(1, 0)
+		Call(l, 1, 0)
 	}
 	return 0
 }

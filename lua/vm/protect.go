@@ -54,7 +54,7 @@ func (v *VM) PCall(l *lua.LState, nargs, nret int, handler func(l *lua.LState, v
 		}
 		err = &Error{Value: value}
 	}()
-	l.Call(nargs, nret)
+	Call(l, nargs, nret)
 	done = true
 	return nil
 }
@@ -161,7 +161,7 @@ func (v *VM) baseXPCall(l *lua.LState) int {
 	err := v.PCall(l, l.GetTop()-2, lua.MultRet, func(l *lua.LState, value lua.LValue) lua.LValue {
 		l.Push(handler)
 		l.Push(value)
-		l.Call(1, 1)
+		Call(l, 1, 1)
 		return l.Get(-1)
 	})
 	if err != nil {

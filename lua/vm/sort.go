@@ -82,15 +82,16 @@ type sorter struct {
 
 func (s *sorter) lt(a, b lua.LValue) bool {
 	if s.less == nil {
+		if yes, ok := less(a, b); ok {
+			return yes
+		}
 		return s.l.LessThan(a, b)
 	}
 	s.l.Push(s.less)
 	s.l.Push(a)
 	s.l.Push(b)
-	s.l.Call(2, 1)
-	r := lua.LVAsBool(s.l.Get(-1))
-	s.l.Pop(1)
-	return r
+	Call(s.l, 2, 1)
+	return !falsy(pop(s.l))
 }
 
 // order swaps the elements at i < j when they are in the wrong order.

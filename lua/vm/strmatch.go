@@ -2,6 +2,7 @@ package vm
 
 import (
 	"strings"
+	"unsafe"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -25,9 +26,10 @@ func (v *VM) release(m *pattern.Matcher) {
 	v.matchers = append(v.matchers, m)
 }
 
-// match is m.Match(s) with the faults of the pattern raised as Lua errors. The recover is here, and not around callbacks
-// too, because errors of callbacks would be recovered and raised anew at each level of a recursion.
-func match(l *lua.LState, m *pattern.Matcher, s int) int {
+// locate is m.Find(s), or m.Match(s) for an anchored pattern, with the faults of the pattern raised as Lua errors. The
+// recover is here, and not around callbacks too, because errors of callbacks would be recovered and raised anew at each
+// level of a recursion.
+func locate(l *lua.LState, m *pattern.Matcher, s int, anchored bool) (start, end int) {
 	defer func() {
 		if r := recover(); r != nil {
 			if e, ok := r.(pattern.Error); ok {
@@ -36,7 +38,10 @@ func match(l *lua.LState, m *pattern.Matcher, s int) int {
 			panic(r)
 		}
 	}()
-	return m.Match(s)
+	if anchored {
+		return s, m.Match(s)
+	}
+	return m.Find(s)
 }
 
 // pushCapture pushes capture i of a match of src[start:end].
@@ -93,33 +98,30 @@ func (v *VM) strMatch(l *lua.LState) int {
 	return v.search(l, src, pat, init, false)
 }
 
-// search pushes the captures of the first match, for find after its range.
-func (v *VM) search(l *lua.LState, src, pat string, init int, find bool) int {
+// search pushes the captures of the first match, after its range if that is asked for.
+func (v *VM) search(l *lua.LState, src, pat string, init int, ranged bool) int {
 	anchored := strings.HasPrefix(pat, "^")
 	if anchored {
 		pat = pat[1:]
 	}
 	m := v.matcher(src, pat)
 	defer v.release(m)
-	for s := init; ; s++ {
-		if e := match(l, m, s); e >= 0 {
-			n := m.Captures(!find)
-			extra := 0
-			if find {
-				l.Push(lua.LNumber(s + 1))
-				l.Push(lua.LNumber(e))
-				extra = 2
-			}
-			for i := range n {
-				pushCapture(l, m, i, s, e)
-			}
-			return n + extra
-		}
-		if anchored || s >= len(src) {
-			l.Push(lua.LNil)
-			return 1
-		}
+	s, e := locate(l, m, init, anchored)
+	if e < 0 {
+		l.Push(lua.LNil)
+		return 1
 	}
+	n := m.Captures(!ranged)
+	extra := 0
+	if ranged {
+		l.Push(v.number(float64(s + 1)))
+		l.Push(v.number(float64(e)))
+		extra = 2
+	}
+	for i := range n {
+		pushCapture(l, m, i, s, e)
+	}
+	return n + extra
 }
 
 func (v *VM) strGmatch(l *lua.LState) int {
@@ -128,24 +130,24 @@ func (v *VM) strGmatch(l *lua.LState) int {
 	l.Push(l.NewFunction(func(l *lua.LState) int {
 		m := v.matcher(src, pat)
 		defer v.release(m)
-		for s := pos; s <= len(src); s++ {
-			e := match(l, m, s)
-			if e < 0 {
-				continue
-			}
-			pos = e
-			if e == s {
-				pos++
-			}
-			n := m.Captures(true)
-			for i := range n {
-				pushCapture(l, m, i, s, e)
-			}
-			return n
+		s, e := 0, -1
+		if pos <= len(src) {
+			s, e = locate(l, m, pos, false)
 		}
-		pos = len(src) + 1
-		l.Push(lua.LNil)
-		return 1
+		if e < 0 {
+			pos = len(src) + 1
+			l.Push(lua.LNil)
+			return 1
+		}
+		pos = e
+		if e == s {
+			pos++
+		}
+		n := m.Captures(true)
+		for i := range n {
+			pushCapture(l, m, i, s, e)
+		}
+		return n
 	}))
 	return 1
 }
@@ -165,31 +167,34 @@ func (v *VM) strGsub(l *lua.LState) int {
 	defer v.release(m)
 	var out []byte
 	done, n, s := 0, 0, 0 // src[:done] is in out
-	for n < limit {
-		e := match(l, m, s)
-		if e >= 0 {
-			n++
-			if r, ok := v.replacement(l, m, repl, s, e); ok {
-				out = append(append(out, src[done:s]...), r...)
-				done = e
-				if len(out) > v.opts.MaxString {
-					raiseMemory(l)
-				}
+	for n < limit && s <= len(src) {
+		from, e := locate(l, m, s, anchored)
+		if e < 0 {
+			break
+		}
+		n++
+		if r, ok := v.replacement(l, m, repl, from, e); ok {
+			if out == nil {
+				out = make([]byte, 0, len(src)+len(r))
+			}
+			out = append(append(out, src[done:from]...), r...)
+			done = e
+			if len(out) > v.opts.MaxString {
+				raiseMemory(l)
 			}
 		}
-		if e > s {
-			s = e
-		} else if s++; s > len(src) {
-			break
+		if s = e; e == from {
+			s++
 		}
 		if anchored {
 			break
 		}
 	}
-	if out == nil && done == 0 {
+	if out == nil {
 		l.Push(lua.LString(src))
 	} else {
-		l.Push(lua.LString(append(out, src[done:]...)))
+		out = append(out, src[done:]...)
+		l.Push(lua.LString(unsafe.String(unsafe.SliceData(out), len(out))))
 	}
 	l.Push(lua.LNumber(n))
 	return 2
@@ -205,9 +210,8 @@ func (v *VM) replacement(l *lua.LState, m *pattern.Matcher, repl lua.LValue, s, 
 		for i := range n {
 			pushCapture(l, m, i, s, e)
 		}
-		l.Call(n, 1)
-		value = l.Get(-1)
-		l.Pop(1)
+		Call(l, n, 1)
+		value = pop(l)
 	case *lua.LTable:
 		pushCapture(l, m, 0, s, e)
 		value = l.GetTable(r, l.Get(-1))

@@ -89,24 +89,33 @@ func (v *VM) tableConcat(l *lua.LState) int {
 	} else {
 		j = CheckInt(l, 4)
 	}
-	var b []byte
+	size := 0
+	for k := i; k <= j; k++ {
+		switch s := rawGetInt(t, k).(type) {
+		case lua.LString:
+			size += len(s) + len(sep)
+		case lua.LNumber:
+			size += numberRoom(s) + len(sep)
+		default:
+			Errorf(l, "invalid value (%s) at index %d in table for 'concat'", TypeName(s), k)
+		}
+		if size > v.opts.MaxString {
+			raiseMemory(l)
+		}
+	}
+	header, b := roomFor(size)
 	for k := i; k <= j; k++ {
 		switch s := rawGetInt(t, k).(type) {
 		case lua.LString:
 			b = append(b, s...)
 		case lua.LNumber:
 			b = AppendNumber(b, float64(s))
-		default:
-			Errorf(l, "invalid value (%s) at index %d in table for 'concat'", TypeName(s), k)
 		}
 		if k < j {
 			b = append(b, sep...)
 		}
-		if len(b) > v.opts.MaxString {
-			raiseMemory(l)
-		}
 	}
-	l.Push(lua.LString(b))
+	l.Push(finish(header, b))
 	return 1
 }
 
@@ -152,7 +161,7 @@ func callback(l *lua.LState, f *lua.LFunction, k, v lua.LValue) bool {
 	l.Push(f)
 	l.Push(k)
 	l.Push(v)
-	l.Call(2, 1)
+	Call(l, 2, 1)
 	if l.Get(-1) != lua.LNil {
 		return true
 	}

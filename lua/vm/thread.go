@@ -24,7 +24,9 @@ type Thread struct {
 	frames   *frameStack
 	high     int // registers from here on are clear
 	env      *lua.LTable
-	handlers int // message handlers running
+	handlers int                                      // message handlers running
+	tracer   func(*lua.LState, lua.LValue) lua.LValue // keepTrace
+	trace    string
 
 	used bool // code was loaded with env: closures may keep it
 	// exited: Exit or Abandon ended the thread.
@@ -47,6 +49,7 @@ func (v *VM) adopt(l *lua.LState) *Thread {
 	t := &Thread{L: l, vm: v, reg: registersOf(l), stack: stackOf(l), env: l.Env}
 	t.frames = framesOf(l)
 	setMainLoop(l, execute)
+	t.tracer = t.keepTrace
 	l.Panic = raiseTop
 	keepUpvalues(l)
 	t.carrier = carrier{context.Background(), t}
@@ -138,13 +141,15 @@ func (t *Thread) Run(proto *lua.FunctionProto, nargs, nret int) *Error {
 
 // Call is Run for a function that lies below its arguments.
 func (t *Thread) Call(nargs, nret int) *Error {
-	var trace string
-	err := t.vm.PCall(t.L, nargs, nret, func(l *lua.LState, value lua.LValue) lua.LValue {
-		trace = Traceback(l, 0)
-		return value
-	})
+	err := t.vm.PCall(t.L, nargs, nret, t.tracer)
 	if err != nil {
-		err.Traceback = trace
+		err.Traceback, t.trace = t.trace, ""
 	}
 	return err
+}
+
+// keepTrace is the message handler of Call.
+func (t *Thread) keepTrace(l *lua.LState, value lua.LValue) lua.LValue {
+	t.trace = Traceback(l, 0)
+	return value
 }

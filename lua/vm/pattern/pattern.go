@@ -60,6 +60,49 @@ func (m *Matcher) Match(s int) int {
 	return end
 }
 
+// Find tries at position s of the subject and, until there is a match, at those behind it. It returns the match, whose
+// end is -1 for none. It panics with an Error when the pattern is malformed.
+func (m *Matcher) Find(s int) (start, end int) {
+	p, classEnd := m.head()
+	for ; s <= len(m.src); s++ {
+		if classEnd > 0 {
+			for s < len(m.src) && !m.single(s, p, classEnd) {
+				s++
+			}
+			if s == len(m.src) {
+				break
+			}
+		}
+		if end = m.Match(s); end >= 0 {
+			return s, end
+		}
+	}
+	return s, -1
+}
+
+// head is the single-character class pat[p:end] that every match begins with; end is 0 for patterns without.
+func (m *Matcher) head() (p, end int) {
+	for p < len(m.pat) && m.pat[p] == '(' {
+		p++
+	}
+	if p == len(m.pat) || m.pat[p] == ')' || m.pat[p] == '$' && p+1 == len(m.pat) {
+		return 0, 0
+	}
+	if m.pat[p] == '%' && p+1 < len(m.pat) {
+		if c := m.pat[p+1]; c == 'b' || c == 'f' || c >= '0' && c <= '9' {
+			return 0, 0
+		}
+	}
+	end = m.classEnd(p)
+	if end < len(m.pat) {
+		switch m.pat[end] {
+		case '?', '*', '-':
+			return 0, 0
+		}
+	}
+	return p, end
+}
+
 // Captures is the number of captures of the last match; with whole set, the whole match counts as one when there is
 // no other.
 func (m *Matcher) Captures(whole bool) int {
