@@ -17,6 +17,14 @@ type ClientOptions struct {
 	ALPN []string
 	// Certificate is for servers that ask for one, in place of the context's.
 	Certificate *gotls.Certificate
+	// Choose runs when a server asks for a certificate; it may change Conn.Pairs.
+	// An error ends the handshake.
+	Choose func(c *Conn) error
+	// Check is given the server's certificates, the verdict on which is known
+	// unless SkipVerify is set; it may change it with SetVerdict. An error ends
+	// the handshake where "VerifyMode Peer" was asked for.
+	Check      func(c *Conn, certs []*x509.Certificate) error
+	SkipVerify bool
 	// Session is one to resume, nil for none.
 	Session *Session
 }
@@ -78,16 +86,28 @@ func (ctx *Context) clientConfig(name string, alpn []string) *gotls.Config {
 // getClientCertificate implements tls.Config.GetClientCertificate: the first
 // certificate that the server can verify, an empty one if there is none.
 func (ctx *Context) getClientCertificate(r *gotls.CertificateRequestInfo) (*gotls.Certificate, error) {
-	if c := ctx.current.client.Certificate; c != nil {
-		return c, nil
+	c, list := ctx.current, ctx.pairs.list
+	if choose := c.client.Choose; choose != nil {
+		c.open = &opening{pairs: ctx.pairs.clone()}
+		if own := c.client.Certificate; own != nil {
+			c.open.pairs.list = []*gotls.Certificate{own}
+		}
+		err := choose(c)
+		c.current()
+		if err != nil {
+			return nil, errCertificate
+		}
+		list = c.open.pairs.list
+	} else if own := c.client.Certificate; own != nil {
+		return own, nil
 	}
-	for _, c := range ctx.certs {
+	for _, c := range list {
 		if r.SupportsCertificate(c) == nil {
 			return c, nil
 		}
 	}
-	if len(ctx.certs) > 0 {
-		return ctx.certs[0], nil // the authorities named are a hint only
+	if len(list) > 0 {
+		return list[0], nil // the authorities named are a hint only
 	}
 	return new(gotls.Certificate), nil
 }

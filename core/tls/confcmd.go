@@ -40,10 +40,28 @@ func (ctx *Context) Command(name, value string) (ignored bool, err error) {
 	case "options":
 		return ctx.commandOptions(value, bad)
 	case "ciphersuites", "signaturealgorithms", "clientsignaturealgorithms", "dhparameters", "ecdhparameters", "recordpadding",
-		"numtickets", "txcertificatecompression", "rxcertificatecompression", "verifymode":
+		"numtickets", "txcertificatecompression", "rxcertificatecompression":
 		return true, nil
+	case "verifymode":
+		return ctx.commandVerify(value, bad)
 	}
 	return false, &Error{What: bad.What, Queue: []string{"0A000182:SSL routines::unknown cmd name:cmd=" + name}}
+}
+
+// commandVerify applies the verification of a server's certificates; with
+// clients it means nothing, as nginx decides about them.
+func (ctx *Context) commandVerify(list string, bad error) (ignored bool, err error) {
+	for _, word := range strings.Split(list, ",") {
+		switch strings.ToLower(word) {
+		case "peer":
+			ctx.verify.strict = true
+		case "request", "require", "once", "requestpostauth", "requirepostauth":
+			ignored = true
+		default:
+			return false, bad
+		}
+	}
+	return ignored, nil
 }
 
 // protocolID reads the name of a version; "None" is 0.

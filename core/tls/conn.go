@@ -23,12 +23,15 @@ type Conn struct {
 	Data any
 	// Hello is what the client offered, for variables; nil on clients.
 	Hello *Hello
+	// Script is what code that took part in the handshake keeps of it.
+	Script any
 
 	t       transport
 	tls     *gotls.Conn
 	ctx     *Context // the one in effect: chosen by the server name
 	session *Context // the one whose sessions are used: the address's
 	client  *client  // nil on servers
+	open    *opening // nil without hooks
 	resumed *sessionNote
 	number  []byte // of its session in the store
 	verdict VerifyResult
@@ -40,7 +43,7 @@ type Conn struct {
 
 // Server returns the server side of a connection that begins with a handshake.
 func Server(c *event.Conn, ctx *Context) *Conn {
-	s := &Conn{t: transport{conn: c, hold: true}, ctx: ctx, session: ctx, record: ctx.BufferSize}
+	s := &Conn{t: transport{conn: c, hold: true, capture: ctx.keepHello}, ctx: ctx, session: ctx, record: ctx.BufferSize}
 	s.t.owner = s
 	s.tls = gotls.Server(&s.t, ctx.config)
 	return s
@@ -62,6 +65,7 @@ func (c *Conn) Handshake(d time.Duration) error {
 	}
 	t.handshaking, t.hold, t.deadline = false, false, 0
 	c.done = true
+	c.open.finish()
 	return nil
 }
 

@@ -103,8 +103,8 @@ func serverContext(t testing.TB, chain []*x509.Certificate, key crypto.Signer) *
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx.keys = []keySlot{{kind: keyKind(key.Public()), chain: chain, key: key}}
-	ctx.pair()
+	ctx.pairs.SetChain(chain)
+	ctx.pairs.SetKey(key)
 	if _, err := ctx.SetCiphers("HIGH:!aNULL", false); err != nil {
 		t.Fatal(err)
 	}

@@ -1,10 +1,6 @@
 package tls
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
 	gotls "crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -40,6 +36,20 @@ var versions = []struct {
 	{TLSv13, gotls.VersionTLS13, "TLSv1.3"},
 }
 
+// limits are the lowest and the highest version of a set, 0 for none.
+func (p Protocols) limits() (low, high uint16) {
+	for _, v := range versions {
+		if p&v.bit == 0 {
+			continue
+		}
+		if low == 0 {
+			low = v.id
+		}
+		high = v.id
+	}
+	return low, high
+}
+
 // ProtocolName is OpenSSL's name of a version: "TLSv1.3".
 func ProtocolName(id uint16) string {
 	for _, v := range versions {
@@ -66,9 +76,9 @@ type Context struct {
 
 	config       *gotls.Config
 	current      *Conn // see Conn.current
-	certs        []*gotls.Certificate
-	keys         []keySlot
-	staple       []byte
+	pairs        Pairs
+	hooks        Hooks
+	keepHello    bool
 	ciphers      []uint16
 	preferServer bool
 	verify       verifier
@@ -83,26 +93,11 @@ type variant struct {
 	cipher uint16
 }
 
-// keySlot is a certificate or a key waiting for the other of its kind.
-type keySlot struct {
-	kind  string
-	chain []*x509.Certificate
-	key   crypto.Signer
-}
-
 // NewContext makes a context that speaks some versions of the protocol.
 func NewContext(p Protocols) (*Context, error) {
 	ctx := &Context{BufferSize: MaxRecord, variants: make(map[variant]*gotls.Config)}
 	cfg := &gotls.Config{DynamicRecordSizingDisabled: true}
-	for _, v := range versions {
-		if p&v.bit == 0 {
-			continue
-		}
-		if cfg.MinVersion == 0 {
-			cfg.MinVersion = v.id
-		}
-		cfg.MaxVersion = v.id
-	}
+	cfg.MinVersion, cfg.MaxVersion = p.limits()
 	if cfg.MaxVersion == 0 {
 		return nil, &Error{What: "none of the protocols of the \"ssl_protocols\" directive is supported"}
 	}
@@ -184,87 +179,20 @@ func (ctx *Context) AddCertificate(read Reader, cert, key string, passwords [][]
 	if err != nil {
 		return Prefixed(err, `cannot load certificate key "%s": `, key)
 	}
-	s := ctx.slot(keyKind(chain[0].PublicKey))
-	s.chain = chain
-	if s.key != nil && !Matches(chain[0], s.key) {
-		s.key = nil // as OpenSSL drops a key that the new certificate is not for
-	}
-	s = ctx.slot(keyKind(signer.Public()))
-	if s.chain != nil && !Matches(s.chain[0], signer) {
+	ctx.pairs.SetChain(chain)
+	if !ctx.pairs.SetKey(signer) {
 		return &Error{What: fmt.Sprintf(`SSL_CTX_use_PrivateKey("%s") failed`, key),
 			Queue: []string{"05800074:x509 certificate routines::key values mismatch"}}
 	}
-	s.key = signer
-	ctx.pair()
 	return nil
 }
 
 // SetStaple has an OCSP response sent along with the certificates
 // (ssl_stapling_file).
-func (ctx *Context) SetStaple(der []byte) {
-	ctx.staple = der
-	ctx.pair()
-}
-
-// slot finds or makes the place of a kind of key.
-func (ctx *Context) slot(kind string) *keySlot {
-	for i := range ctx.keys {
-		if ctx.keys[i].kind == kind {
-			return &ctx.keys[i]
-		}
-	}
-	ctx.keys = append(ctx.keys, keySlot{kind: kind})
-	return &ctx.keys[len(ctx.keys)-1]
-}
-
-// pair lists the certificates that have their keys.
-func (ctx *Context) pair() {
-	ctx.certs = nil
-	for _, s := range ctx.keys {
-		if s.chain != nil && s.key != nil {
-			c := NewCertificate(s.chain, s.key)
-			c.OCSPStaple = ctx.staple
-			ctx.certs = append(ctx.certs, c)
-		}
-	}
-}
-
-// NewCertificate makes what crypto/tls calls a certificate.
-func NewCertificate(chain []*x509.Certificate, key crypto.Signer) *gotls.Certificate {
-	c := &gotls.Certificate{PrivateKey: key, Leaf: chain[0]}
-	for _, x := range chain {
-		c.Certificate = append(c.Certificate, x.Raw)
-	}
-	return c
-}
-
-func keyKind(pub any) string {
-	switch pub.(type) {
-	case *rsa.PublicKey:
-		return "RSA"
-	case *ecdsa.PublicKey:
-		return "EC"
-	case ed25519.PublicKey:
-		return "ED25519"
-	}
-	return fmt.Sprintf("%T", pub)
-}
-
-// Matches reports whether a key is the certificate's.
-func Matches(cert *x509.Certificate, key crypto.Signer) bool {
-	pub, ok := cert.PublicKey.(interface{ Equal(crypto.PublicKey) bool })
-	return ok && pub.Equal(key.Public())
-}
+func (ctx *Context) SetStaple(der []byte) { ctx.pairs.SetStaple(der) }
 
 // Certificates are the leaves that were added.
-func (ctx *Context) Certificates() (list []*x509.Certificate) {
-	for _, s := range ctx.keys {
-		if s.chain != nil {
-			list = append(list, s.chain[0])
-		}
-	}
-	return list
-}
+func (ctx *Context) Certificates() []*x509.Certificate { return ctx.pairs.Leaves() }
 
 // errNoCertificate fails a handshake for which there is no certificate.
 var errNoCertificate = &Error{What: "no certificate", Queue: []string{"0A0000C1:SSL routines::no shared cipher"}}
@@ -272,9 +200,14 @@ var errNoCertificate = &Error{What: "no certificate", Queue: []string{"0A0000C1:
 // getCertificate implements tls.Config.GetCertificate: the first certificate
 // that the client can verify.
 func (ctx *Context) getCertificate(h *gotls.ClientHelloInfo) (*gotls.Certificate, error) {
-	list := ctx.certs
-	if ctx.Certificate != nil {
-		c := ownerOf(h)
+	list := ctx.pairs.list
+	switch c := ownerOf(h); {
+	case ctx.hooks.Certificate != nil:
+		var err error
+		if list, err = c.askCertificates(); err != nil {
+			return nil, err
+		}
+	case ctx.Certificate != nil:
 		var err error
 		list, err = ctx.Certificate(c)
 		c.current()
@@ -306,6 +239,7 @@ func ownerOf(h *gotls.ClientHelloInfo) *Conn { return h.Conn.(*transport).owner 
 func (ctx *Context) configFor(h *gotls.ClientHelloInfo) (*gotls.Config, error) {
 	c := ownerOf(h)
 	c.Hello = newHello(h)
+	c.t.capture = false
 	chosen := ctx
 	var alpn []string
 	if ctx.Select != nil {
@@ -323,7 +257,11 @@ func (ctx *Context) configFor(h *gotls.ClientHelloInfo) (*gotls.Config, error) {
 	}
 	c.ctx, c.record = chosen, chosen.BufferSize
 	c.current()
-	return chosen.variant(h, alpn), nil
+	cfg := chosen.variant(h, alpn)
+	if ctx.hooks.ClientHello == nil && chosen.hooks.Certificate == nil {
+		return cfg, nil
+	}
+	return c.begin(ctx, cfg)
 }
 
 // variant returns the configuration for a client: with the cipher that OpenSSL
@@ -352,7 +290,7 @@ func (ctx *Context) variant(h *gotls.ClientHelloInfo, alpn []string) *gotls.Conf
 // chooseCipher picks the cipher for a client of TLSv1.2 or older; 0 leaves it
 // to crypto/tls.
 func (ctx *Context) chooseCipher(h *gotls.ClientHelloInfo) uint16 {
-	if ctx.Certificate != nil || ctx.config.MaxVersion == gotls.VersionTLS13 && slices.Contains(h.SupportedVersions, gotls.VersionTLS13) {
+	if ctx.Certificate != nil || ctx.hooks.Certificate != nil || ctx.config.MaxVersion == gotls.VersionTLS13 && slices.Contains(h.SupportedVersions, gotls.VersionTLS13) {
 		return 0
 	}
 	first, second := h.CipherSuites, ctx.ciphers
@@ -381,15 +319,11 @@ func (ctx *Context) fits(id uint16, tls12, curves bool) bool {
 	case has("TLSv1.2") && !tls12, has("kECDHE") && !curves:
 		return false
 	case has("aECDSA"):
-		return ctx.hasKey("EC") || ctx.hasKey("ED25519")
+		return ctx.pairs.has("EC") || ctx.pairs.has("ED25519")
 	case has("aRSA"):
-		return ctx.hasKey("RSA")
+		return ctx.pairs.has("RSA")
 	}
 	return false
-}
-
-func (ctx *Context) hasKey(kind string) bool {
-	return slices.ContainsFunc(ctx.keys, func(s keySlot) bool { return s.kind == kind && s.chain != nil && s.key != nil })
 }
 
 // Hello is what a client offered.

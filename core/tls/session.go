@@ -31,17 +31,22 @@ type sessions struct {
 	tickets TicketKeys // nil with ssl_session_tickets off
 	store   SessionStore
 	timeout time.Duration
+	off     bool // not even by hooks
 	// id tells the sessions of servers apart that share keys or a store:
 	// OpenSSL's session id context.
 	id [16]byte
 }
 
 // SetSessions says how sessions are resumed. Without tickets and store they are
-// not. id is the session id context: sessions of another are refused.
+// not, unless there are hooks. id is the session id context: sessions of another
+// are refused.
 func (ctx *Context) SetSessions(tickets TicketKeys, store SessionStore, timeout time.Duration, id [16]byte) {
-	ctx.sessions = sessions{tickets, store, timeout, id}
+	ctx.sessions = sessions{tickets: tickets, store: store, timeout: timeout, id: id}
 	ctx.config.SessionTicketsDisabled = tickets == nil && store == nil
 }
+
+// NoSessions keeps hooks from resuming sessions (ssl_session_cache off).
+func (ctx *Context) NoSessions() { ctx.sessions.off = true }
 
 func (ctx *Context) initSessions() {
 	ctx.config.SessionTicketsDisabled = true
@@ -88,9 +93,14 @@ func decodeNote(extra [][]byte) *sessionNote {
 }
 
 // wrapSession implements tls.Config.WrapSession: it makes the ticket.
-func (ctx *Context) wrapSession(_ gotls.ConnectionState, state *gotls.SessionState) ([]byte, error) {
+func (ctx *Context) wrapSession(cs gotls.ConnectionState, state *gotls.SessionState) ([]byte, error) {
 	c := ctx.current
 	s := &c.session.sessions
+	stateful := ctx.sessions.tickets == nil || s.tickets == nil
+	old := cs.Version <= gotls.VersionTLS12
+	if stateful && old && c.resumed != nil && c.resumed.number != nil {
+		return c.resumed.number, nil // the session stays the same
+	}
 	now := c.t.conn.Loop().Now().Unix()
 	note := sessionNote{created: now, verify: c.verdict, id: ctx.sessions.id}
 	if c.resumed != nil {
@@ -102,13 +112,20 @@ func (ctx *Context) wrapSession(_ gotls.ConnectionState, state *gotls.SessionSta
 	if err != nil {
 		return nil, err
 	}
-	if ctx.sessions.tickets != nil && s.tickets != nil {
+	if !stateful {
 		return s.tickets.Current(now, expires).seal(b), nil
 	}
 	// A number in place of a ticket; nobody can use it when there is no store.
 	var id [32]byte
 	rand.Read(id[:])
-	if s.store != nil {
+	switch hook := c.session.hooks.StoreSession; {
+	case hook != nil && old:
+		c.number = append(c.number[:0], id[:]...)
+		if !s.off {
+			hook(c, id[:], b)
+			c.current()
+		}
+	case s.store != nil:
 		s.store.Put(id, b, now, expires)
 		c.number = append(c.number[:0], id[:]...)
 	}
@@ -117,13 +134,21 @@ func (ctx *Context) wrapSession(_ gotls.ConnectionState, state *gotls.SessionSta
 
 // unwrapSession implements tls.Config.UnwrapSession. A ticket that is of no
 // use is no error: the handshake goes on without it.
-func (ctx *Context) unwrapSession(ticket []byte, _ gotls.ConnectionState) (*gotls.SessionState, error) {
+func (ctx *Context) unwrapSession(ticket []byte, cs gotls.ConnectionState) (*gotls.SessionState, error) {
 	c := ctx.current
+	if c.open != nil && c.open.peeked {
+		return c.open.session, nil
+	}
 	s := &c.session.sessions
 	now := c.t.conn.Loop().Now().Unix()
 	var b []byte
 	var number []byte
-	switch {
+	switch hook := c.session.hooks.FetchSession; {
+	case len(ticket) == 32 && hook != nil && cs.Version <= gotls.VersionTLS12:
+		if !s.off {
+			b, number = hook(c, ticket), ticket
+			c.current()
+		}
 	case len(ticket) == 32 && s.store != nil:
 		b, number = s.store.Get(ticket, now), ticket
 	case len(ticket) >= ticketOverhead && s.tickets != nil && ctx.sessions.tickets != nil:
@@ -134,11 +159,7 @@ func (ctx *Context) unwrapSession(ticket []byte, _ gotls.ConnectionState) (*gotl
 	if b == nil {
 		return nil, nil
 	}
-	state, err := gotls.ParseSessionState(b)
-	if err != nil {
-		return nil, nil
-	}
-	note := decodeNote(state.Extra)
+	state, note := parseState(b)
 	if note == nil || note.id != ctx.sessions.id || now >= note.created+int64(s.timeout/time.Second) {
 		return nil, nil
 	}
@@ -146,6 +167,21 @@ func (ctx *Context) unwrapSession(ticket []byte, _ gotls.ConnectionState) (*gotl
 	note.number = append([]byte(nil), number...)
 	c.resumed = note
 	return state, nil
+}
+
+// parseState reads a session; note is nil when it is not one.
+func parseState(b []byte) (*gotls.SessionState, *sessionNote) {
+	state, err := gotls.ParseSessionState(b)
+	if err != nil {
+		return nil, nil
+	}
+	return state, decodeNote(state.Extra)
+}
+
+// ValidSession reports whether b is what a StoreSession hook was given.
+func ValidSession(b []byte) bool {
+	_, note := parseState(b)
+	return note != nil
 }
 
 // Forget removes the session of the connection from the store, so that it is

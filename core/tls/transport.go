@@ -25,6 +25,10 @@ type transport struct {
 	// handshaking lets Read park, until deadline in NowMsec.
 	handshaking bool
 	deadline    int64
+	// capture: what is received is kept in captured, until the ClientHello is
+	// there.
+	capture  bool
+	captured []byte
 	// alert is what to send in place of the alert that crypto/tls chooses for an
 	// error of a callback.
 	alert byte
@@ -55,6 +59,9 @@ func (t *transport) Read(p []byte) (int, error) {
 	for {
 		n, err := t.conn.TryRead(p)
 		if err != event.ErrAgain {
+			if t.capture {
+				t.captured = append(t.captured, p[:max(n, 0)]...)
+			}
 			return n, err
 		}
 		if !t.handshaking {

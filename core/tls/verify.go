@@ -75,6 +75,7 @@ func (v VerifyResult) Optional() bool {
 // verifier checks the certificates of peers.
 type verifier struct {
 	ask     bool // a client is asked for a certificate
+	strict  bool // a handshake with a server that is not trusted fails
 	trusted []*x509.Certificate
 	crls    []*CRL
 	depth   int
@@ -111,6 +112,11 @@ func (ctx *Context) SetCRLs(list []*CRL) { ctx.verify.crls = list }
 // and lets the handshake go on, as nginx answers with a page.
 func (ctx *Context) verifyConnection(cs gotls.ConnectionState) error {
 	c := ctx.current
+	v := &ctx.verify
+	if c.open != nil && c.open.verify != nil {
+		v = c.open.verify
+	}
+	now := c.t.conn.Loop().Now()
 	switch {
 	case len(cs.PeerCertificates) == 0:
 		c.verdict = VerifyOK
@@ -118,13 +124,40 @@ func (ctx *Context) verifyConnection(cs gotls.ConnectionState) error {
 		c.verdict = c.resumed.verify
 	case cs.DidResume && c.client != nil && c.client.ClientOptions.Session != nil:
 		c.verdict = c.client.ClientOptions.Session.verdict
-	case !ctx.verify.ask:
+	case c.client != nil && (c.client.Check != nil || v.strict):
+		return c.checkServer(v, cs.PeerCertificates)
+	case !v.ask:
 		c.verdict = VerifyOK
 	default:
-		c.verdict = ctx.verify.check(cs.PeerCertificates, c.t.conn.Loop().Now())
+		c.verdict = v.check(cs.PeerCertificates, now)
 	}
 	return nil
 }
+
+// checkServer judges the certificates of a server where that may end the
+// handshake, or other code has a say in it.
+func (c *Conn) checkServer(v *verifier, certs []*x509.Certificate) error {
+	check := c.client.Check
+	if check == nil || !c.client.SkipVerify {
+		c.verdict = v.check(certs, c.t.conn.Loop().Now())
+	}
+	if check == nil || c.verdict != VerifyOK && !v.ask {
+		// Without a callback for each certificate OpenSSL stops at the first error.
+		if c.verdict != VerifyOK && v.strict {
+			return errVerify
+		}
+		return nil
+	}
+	err := check(c, certs)
+	c.current()
+	if err != nil && v.strict {
+		return errVerify
+	}
+	return nil
+}
+
+// SetVerdict replaces the verdict on the peer's certificate.
+func (c *Conn) SetVerdict(v VerifyResult) { c.verdict = v }
 
 // Verdict is what is thought of the peer's certificate.
 func (c *Conn) Verdict() VerifyResult { return c.verdict }

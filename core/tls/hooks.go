@@ -1,0 +1,211 @@
+package tls
+
+import (
+	"crypto/x509"
+
+	gotls "crypto/tls"
+)
+
+// Hooks let code take part in the handshakes of a server. They run in the fiber
+// of the handshake and may wait. Those that are nil cost nothing.
+type Hooks struct {
+	// ClientHello runs once the client has named its server, before anything
+	// else is decided; that of the context the connection began with counts. An
+	// error ends the handshake (SSL_CTX_set_client_hello_cb).
+	ClientHello func(c *Conn) error
+	// Certificate runs when a certificate is needed, not for sessions that are
+	// resumed; it may change Conn.Pairs (SSL_CTX_set_cert_cb).
+	Certificate func(c *Conn) error
+	// FetchSession finds a session of TLSv1.2 by its number, nil if there is
+	// none; it takes the place of the store (SSL_CTX_sess_set_get_cb).
+	FetchSession func(c *Conn, id []byte) []byte
+	// StoreSession keeps a session of TLSv1.2 that is not to leave the server in
+	// a ticket (SSL_CTX_sess_set_new_cb).
+	StoreSession func(c *Conn, id, session []byte)
+}
+
+// SetHooks gives the context its hooks.
+func (ctx *Context) SetHooks(h Hooks) {
+	ctx.hooks = h
+	if (h.FetchSession != nil || h.StoreSession != nil) && !ctx.sessions.off {
+		ctx.config.SessionTicketsDisabled = false
+	}
+}
+
+// KeepHello has connections that begin with the context keep the ClientHello
+// for the hooks, and its random bytes for good.
+func (ctx *Context) KeepHello() { ctx.keepHello = true }
+
+// What OpenSSL says of a handshake that a hook ended.
+var (
+	errCallback error = &Error{What: "client hello", Queue: []string{"0A0000EA:SSL routines::callback failed"}}
+	errVerify   error = &Error{What: "verify", Queue: []string{"0A000086:SSL routines::certificate verify failed"}}
+)
+
+// opening is what hooks see and change of a handshake, kept by connections of
+// contexts with hooks only.
+type opening struct {
+	hello  ClientHello
+	random [32]byte
+	// config is the connection's own, while the handshake lasts.
+	config *gotls.Config
+	pairs  *Pairs
+	verify *verifier
+	// What the ticket of the client came to, if it was looked at ahead of
+	// crypto/tls.
+	peeked  bool
+	session *gotls.SessionState
+}
+
+// begin makes the connection's own configuration and runs the hook for the
+// ClientHello.
+func (c *Conn) begin(first *Context, cfg *gotls.Config) (*gotls.Config, error) {
+	o := &opening{config: cfg.Clone()}
+	if h, ok := ParseClientHello(firstMessage(c.t.captured)); ok {
+		o.hello = h
+		copy(o.random[:], h.Random)
+	}
+	c.open, c.t.captured = o, nil
+	if hook := first.hooks.ClientHello; hook != nil {
+		err := hook(c)
+		c.current()
+		if err != nil {
+			return nil, errCallback
+		}
+	}
+	return o.config, nil
+}
+
+// finish lets go of what only the handshake needed.
+func (o *opening) finish() {
+	if o != nil {
+		*o = opening{random: o.random}
+	}
+}
+
+// ClientHello is the client's first message while the handshake lasts, nil if
+// it was not kept.
+func (c *Conn) ClientHello() *ClientHello {
+	if c.open == nil || c.open.hello.Random == nil {
+		return nil
+	}
+	return &c.open.hello
+}
+
+// ClientRandom are the client's random bytes, nil if they were not kept.
+func (c *Conn) ClientRandom() []byte {
+	if c.open == nil {
+		return nil
+	}
+	return c.open.random[:]
+}
+
+// SetProtocols limits the versions of the protocol, in a ClientHello hook.
+// Versions between the lowest and the highest one cannot be left out.
+func (c *Conn) SetProtocols(p Protocols) {
+	cfg := c.open.config
+	cfg.MinVersion, cfg.MaxVersion = p.limits()
+	if cfg.MaxVersion == 0 {
+		// None at all: a range that nothing is in.
+		cfg.MinVersion, cfg.MaxVersion = gotls.VersionTLS13, gotls.VersionTLS10
+	}
+}
+
+// Version is the number of the version that is spoken, or during a server's
+// handshake will be; 0 when there is none in common.
+func (c *Conn) Version() uint16 {
+	if c.done {
+		return c.tls.ConnectionState().Version
+	}
+	if c.Hello == nil || c.ctx == nil {
+		return 0
+	}
+	cfg := c.ctx.config
+	if c.open != nil {
+		cfg = c.open.config
+	}
+	best := uint16(0)
+	for _, v := range c.Hello.Versions {
+		if v >= cfg.MinVersion && v <= cfg.MaxVersion {
+			best = max(best, v)
+		}
+	}
+	return best
+}
+
+// Pairs are the certificates of this connection only, for a hook to change: at
+// first those of the context. Outside of a handshake with hooks it is nil.
+func (c *Conn) Pairs() *Pairs {
+	if c.open == nil || c.done {
+		return nil
+	}
+	if c.open.pairs == nil {
+		c.open.pairs = c.ctx.pairs.clone()
+	}
+	return c.open.pairs
+}
+
+// VerifyClient asks the client for a certificate, in a Certificate hook: one of
+// the authorities named in cas, verified against those and trusted ones, or
+// against the context's if there are neither. A depth below 0 is the context's.
+func (c *Conn) VerifyClient(cas, trusted []*x509.Certificate, depth int) {
+	v := c.ctx.verify
+	v.ask, v.usage = true, x509.ExtKeyUsageClientAuth
+	if depth >= 0 {
+		v.depth = depth
+	}
+	cfg := c.open.config
+	cfg.ClientAuth = gotls.RequestClientCert
+	if len(cas) > 0 {
+		cfg.ClientCAs = x509.NewCertPool()
+		for _, ca := range cas {
+			cfg.ClientCAs.AddCert(ca)
+		}
+	}
+	if len(cas)+len(trusted) > 0 {
+		v.trusted = append(append([]*x509.Certificate(nil), cas...), trusted...)
+	}
+	c.open.verify = &v
+}
+
+// WantsStatus reports whether the client asked for an OCSP response.
+func (c *Conn) WantsStatus() bool {
+	const statusRequest = 5
+	if c.open == nil {
+		return false
+	}
+	_, ok := c.open.hello.Extension(statusRequest)
+	return ok
+}
+
+// askCertificates runs the hook for the certificates.
+func (c *Conn) askCertificates() ([]*gotls.Certificate, error) {
+	ctx := c.ctx
+	if list := ctx.pairs.list; len(list) > 0 && c.resumes() {
+		return list, nil
+	}
+	err := ctx.hooks.Certificate(c)
+	c.current()
+	if err != nil {
+		return nil, errCertificate
+	}
+	return c.Pairs().list, nil
+}
+
+// resumes reports whether the client of TLSv1.2 brings a session that can be
+// resumed. crypto/tls asks for certificates before it looks at the session.
+func (c *Conn) resumes() bool {
+	o := c.open
+	version := c.Version()
+	if version > gotls.VersionTLS12 || o.config.SessionTicketsDisabled {
+		return false
+	}
+	ticket, _ := o.hello.Extension(ExtSessionTicket)
+	if len(ticket) == 0 {
+		return false
+	}
+	// An error is that of no session.
+	o.session, _ = c.ctx.unwrapSession(ticket, gotls.ConnectionState{Version: version})
+	o.peeked = true
+	return o.session != nil
+}
