@@ -5,6 +5,7 @@ import (
 
 	"moongate/conf"
 	"moongate/core/log"
+	"moongate/core/tls"
 )
 
 // The core module's slots. They are unexported so that everyone reaches the
@@ -42,6 +43,9 @@ type MainConf struct {
 	AppendSet       func(cf *conf.Conf, variable string, values []string, f SetFunc) error
 	// SetVars are the directives that Lua code can call as ndk.set_var.NAME.
 	SetVars SetVars
+	// UpstreamHandshake, when not nil, lets code take part in the TLS handshake
+	// with an upstream server.
+	UpstreamHandshake func(r *Request, o *tls.ClientOptions)
 
 	scope    *conf.Scope
 	vars     variables

@@ -3,7 +3,9 @@ package http
 import (
 	"time"
 
+	"moongate/conf"
 	"moongate/core/log"
+	"moongate/core/tls"
 )
 
 // TLSInfo is what the request side needs to know of TLS.
@@ -26,6 +28,9 @@ type TLS interface {
 	// Admit decides about a request whose header is complete: OK or the status
 	// to refuse it with.
 	Admit(r *Request) Verdict
+	// Context is what a server's connections have in common, nil for one without
+	// certificates.
+	Context(server *conf.Scope) *tls.Context
 	// Verifies reports whether a server asks clients for certificates.
 	Verifies(s *ServerConf) bool
 }

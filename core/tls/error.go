@@ -61,3 +61,12 @@ func openError(what, name, mode string, err error) error {
 		reason,
 	}}
 }
+
+// Failed is what failed, without OpenSSL's queue: "d2i_X509_bio() failed".
+func Failed(err error) string {
+	var e *Error
+	if errors.As(err, &e) {
+		return e.What
+	}
+	return err.Error()
+}

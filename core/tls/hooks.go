@@ -2,6 +2,7 @@ package tls
 
 import (
 	"crypto/x509"
+	"slices"
 
 	gotls "crypto/tls"
 )
@@ -208,4 +209,22 @@ func (c *Conn) resumes() bool {
 	o.session, _ = c.ctx.unwrapSession(ticket, gotls.ConnectionState{Version: version})
 	o.peeked = true
 	return o.session != nil
+}
+
+// SharedCiphers are the server's ciphers that the client has offered, in the
+// server's order.
+func (c *Conn) SharedCiphers() (list []uint16) {
+	if c.Hello == nil {
+		return nil
+	}
+	own := c.ctx.ciphers
+	if c.ctx.config.MaxVersion == gotls.VersionTLS13 {
+		own = append([]uint16{gotls.TLS_AES_256_GCM_SHA384, gotls.TLS_CHACHA20_POLY1305_SHA256, gotls.TLS_AES_128_GCM_SHA256}, own...)
+	}
+	for _, id := range own {
+		if slices.Contains(c.Hello.Ciphers, id) {
+			list = append(list, id)
+		}
+	}
+	return list
 }

@@ -3,6 +3,8 @@ package tls
 import (
 	"bytes"
 	"crypto"
+	"crypto/ecdsa"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/pem"
@@ -232,4 +234,51 @@ func ParsePasswords(b []byte) (list [][]byte, tooLong bool) {
 		list = [][]byte{{}}
 	}
 	return list, false
+}
+
+// ParseCertificates reads a certificate and the rest of its chain from PEM.
+func ParseCertificates(b []byte) ([]*x509.Certificate, error) {
+	return parseCertificates(b, "PEM_read_bio_X509() failed")
+}
+
+// ParseKey reads the first private key of a PEM text; password is for one that
+// is encrypted.
+func ParseKey(b, password []byte) (crypto.Signer, error) {
+	var passwords [][]byte
+	if password != nil {
+		passwords = [][]byte{password}
+	}
+	key, _, err := parseKey(b, passwords)
+	return key, err
+}
+
+// ParseKeyDER reads a private key in any of the formats that
+// d2i_AutoPrivateKey knows, nil if it is none.
+func ParseKeyDER(der []byte) crypto.Signer {
+	for _, kind := range []string{"RSA PRIVATE KEY", "EC PRIVATE KEY", "PRIVATE KEY"} {
+		if key, err := keyFromDER(kind, der); err == nil {
+			if signer, ok := key.(crypto.Signer); ok {
+				return signer
+			}
+		}
+	}
+	return nil
+}
+
+// KeyDER writes a private key in its own format, as i2d_PrivateKey does.
+func KeyDER(key crypto.Signer) []byte {
+	var der []byte
+	var err error
+	switch key := key.(type) {
+	case *rsa.PrivateKey:
+		return x509.MarshalPKCS1PrivateKey(key)
+	case *ecdsa.PrivateKey:
+		der, err = x509.MarshalECPrivateKey(key)
+	default:
+		der, err = x509.MarshalPKCS8PrivateKey(key)
+	}
+	if err != nil {
+		return nil
+	}
+	return der
 }

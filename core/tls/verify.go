@@ -96,6 +96,10 @@ func (ctx *Context) VerifyClient(cas []*x509.Certificate, depth int) {
 	ctx.Trust(cas)
 }
 
+// SetVerifyDepth bounds chains also where clients are asked for certificates by
+// a hook only (ssl_verify_depth).
+func (ctx *Context) SetVerifyDepth(depth int) { ctx.verify.depth = depth }
+
 // Trust adds authorities (ssl_trusted_certificate).
 func (ctx *Context) Trust(cas []*x509.Certificate) {
 	ctx.verify.trusted = append(ctx.verify.trusted, cas...)

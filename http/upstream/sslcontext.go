@@ -87,7 +87,13 @@ func (c *Conf) makeSSL(cf *conf.Conf, module string) error {
 		}
 	}
 	for _, cmd := range s.Commands.V {
-		warn(cf, `"%s_ssl_conf_command": "%s" is not supported, ignored`, module, cmd[0])
+		ignored, err := ctx.Command(cmd[0], cmd[1])
+		if err != nil {
+			return sslError(err)
+		}
+		if ignored {
+			warn(cf, `"%s_ssl_conf_command": "%s" is not supported, ignored`, module, cmd[0])
+		}
 	}
 	s.context.ctx = ctx
 	return nil
@@ -169,6 +175,9 @@ func (e *Exchange) handshake() (fail int, v http.Verdict) {
 		}
 	}
 	r.Conn.Action = "SSL handshaking to upstream"
+	if hook := r.Conn.Worker.Main.UpstreamHandshake; hook != nil {
+		hook(r, &o)
+	}
 	t := tls.Client(e.link.Conn, s.context.ctx, o)
 	e.link.tls = t
 	if err := t.Handshake(e.ConnectTimeout); err != nil {

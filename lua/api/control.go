@@ -11,7 +11,7 @@ import (
 )
 
 var controlFuncs = []Func{
-	{"exit", handlers | Timer | HeaderFilter | Balancer, ngxExit},
+	{"exit", handlers | Timer | HeaderFilter | Balancer | handshakes | proxyHandshakes, ngxExit},
 	{"exec", handlers, ngxExec},
 	{"redirect", handlers, ngxRedirect},
 }
@@ -23,7 +23,15 @@ func ngxExit(c *Ctx, l *lua.LState) int {
 	if status == codeAgain || v == http.Done {
 		vm.Errorf(l, "bad argument to 'ngx.exit': does not accept NGX_AGAIN or NGX_DONE")
 	}
-	if c.R == nil {
+	switch {
+	case c.Phase&(handshakes|proxyHandshakes) != 0:
+		c.debugf("lua exit with code %d", status)
+		c.exited, c.exitCode = true, status
+		if c.Phase == SSLSessionStore {
+			return 0
+		}
+		c.leave(l)
+	case c.R == nil:
 		c.exited = true
 		c.leave(l)
 	}

@@ -1,10 +1,13 @@
 package api
 
 import (
+	"crypto/x509"
+
 	lua "github.com/yuin/gopher-lua"
 
 	"moongate/core/event"
 	"moongate/core/log"
+	"moongate/core/tls"
 	"moongate/http"
 	"moongate/lua/vm"
 )
@@ -34,6 +37,12 @@ type Ctx struct {
 	downstream int
 	lights     map[*vm.Thread]*lightThread
 	timer      *luaTimer
+	// handshake is that with a client which the code takes part in, proxied the connection whose handshake with a
+	// server does; nil elsewhere.
+	handshake *Handshake
+	proxied   *tls.Conn
+	// upstreamCerts are the certificates to be verified in proxy_ssl_verify_by_lua.
+	upstreamCerts []*x509.Certificate
 	// aborting: the client is gone and on_abort runs.
 	aborting bool
 	idle     bool

@@ -17,7 +17,7 @@ type field struct {
 
 var fields = map[string]*field{
 	"status":        {requests, getStatus, setStatus},
-	"ctx":           {requests | Timer, getCtx, setCtx},
+	"ctx":           {requests | handshakes | Timer, getCtx, setCtx},
 	"headers_sent":  {requests, func(c *Ctx, _ *lua.LState) lua.LValue { return lua.LBool(c.R.HeaderSent) }, nil},
 	"is_subrequest": {requests, func(c *Ctx, _ *lua.LState) lua.LValue { return lua.LBool(!c.R.IsMain()) }, nil},
 }
@@ -79,9 +79,30 @@ func setStatus(c *Ctx, l *lua.LState, v lua.LValue) {
 // getCtx is ngx.ctx, a table that is made when it is asked for.
 func getCtx(c *Ctx, l *lua.LState) lua.LValue {
 	if c.table == nil {
-		c.table = l.NewTable()
+		c.table = c.newTable(l)
 	}
 	return c.table
+}
+
+// newTable makes the table of ngx.ctx. That of a TLS handshake is the same in all its phases, and the metatable of those
+// of the connection's requests, so that they see what is in it.
+func (c *Ctx) newTable(l *lua.LState) *lua.LTable {
+	t := l.NewTable()
+	conn := c.secured()
+	switch {
+	case conn == nil:
+	case c.handshake != nil:
+		if kept, ok := conn.Script.(*lua.LTable); ok {
+			return kept
+		}
+		t.RawSetString("__index", t)
+		conn.Script = t
+	default:
+		if kept, ok := conn.Script.(*lua.LTable); ok {
+			t.Metatable = kept
+		}
+	}
+	return t
 }
 
 func setCtx(c *Ctx, l *lua.LState, v lua.LValue) {
@@ -90,4 +111,7 @@ func setCtx(c *Ctx, l *lua.LState, v lua.LValue) {
 		vm.Errorf(l, "ctx should be a table while getting a %s", vm.TypeName(v))
 	}
 	c.table = t
+	if c.handshake != nil {
+		c.handshake.tls.Script = t
+	}
 }

@@ -14,6 +14,8 @@ type Module struct {
 	Elsewhere func(c *Ctx, l *lua.LState, f *Func) int
 	// Version is the field version, "" for none.
 	Version string
+	// Fields are its constants.
+	Fields map[string]lua.LValue
 }
 
 // Modules are the modules that are written as rows of functions.
@@ -24,6 +26,12 @@ func Modules() []Module {
 		{Name: "ngx.pipe", Funcs: pipeFuncs, Elsewhere: raiseDisabled, Version: moduleVersion},
 		{Name: "ngx.process", Funcs: processFuncs, Elsewhere: failDisabled, Version: moduleVersion},
 		{Name: "ngx.resp", Funcs: respFuncs, Version: moduleVersion},
+		{Name: "ngx.proxyssl", Funcs: proxySSLFuncs, Version: moduleVersion, Fields: sslVersionFields},
+		{Name: "ngx.ssl", Funcs: sslFuncs, Version: moduleVersion, Fields: sslVersionFields},
+		{Name: "ngx.ssl.clienthello", Funcs: helloFuncs, Elsewhere: raiseDisabled, Version: moduleVersion},
+		{Name: "ngx.ssl.proxysslcert", Funcs: proxyCertFuncs, Version: moduleVersion},
+		{Name: "ngx.ssl.proxysslverify", Funcs: proxyVerifyFuncs, Elsewhere: raiseDisabled, Version: moduleVersion},
+		{Name: "ngx.ssl.session", Funcs: sessionFuncs, Version: moduleVersion},
 		{Name: "ngx.upstream", Funcs: upstreamFuncs},
 	}
 }
@@ -44,6 +52,9 @@ func (m *Module) open(l *lua.LState) int {
 	for i := range m.Funcs {
 		f := &m.Funcs[i]
 		t.RawSetString(f.Name, l.NewFunction(f.functionElse(elsewhere)))
+	}
+	for name, value := range m.Fields {
+		t.RawSetString(name, value)
 	}
 	if m.Version != "" {
 		t.RawSetString("version", lua.LString(m.Version))

@@ -22,16 +22,26 @@ const (
 	InitWorker
 	ExitWorker
 	Balancer
+	SSLClientHello
+	SSLCert
+	SSLSessionFetch
+	SSLSessionStore
+	ProxySSLCert
+	ProxySSLVerify
 )
 
 // Sets of phases that rows name.
 const (
 	// handlers may answer, wait and redirect.
 	handlers = Rewrite | ServerRewrite | Access | Precontent | Content
+	// handshakes are the phases of a TLS handshake with a client, in which there is no request yet.
+	handshakes = SSLClientHello | SSLCert | SSLSessionFetch | SSLSessionStore
+	// proxyHandshakes are those of one with an upstream server.
+	proxyHandshakes = ProxySSLCert | ProxySSLVerify
 	// yieldable phases may wait.
-	yieldable = handlers | Timer
+	yieldable = handlers | Timer | handshakes&^SSLSessionStore | proxyHandshakes
 	// requests are all phases with a request.
-	requests = handlers | Set | HeaderFilter | BodyFilter | Log | Balancer
+	requests = handlers | Set | HeaderFilter | BodyFilter | Log | Balancer | proxyHandshakes
 	// anywhere is every phase.
 	anywhere = ^Phase(0)
 )
@@ -55,6 +65,12 @@ var phaseNames = []struct {
 	{InitWorker, "init_worker", "init_worker_by_lua*"},
 	{ExitWorker, "exit_worker", "exit_worker_by_lua*"},
 	{Balancer, "balancer", "balancer_by_lua*"},
+	{SSLClientHello, "ssl_client_hello", "ssl_client_hello_by_lua*"},
+	{SSLCert, "ssl_cert", "ssl_certificate_by_lua*"},
+	{SSLSessionFetch, "ssl_session_fetch", "ssl_session_fetch_by_lua*"},
+	{SSLSessionStore, "ssl_session_store", "ssl_session_store_by_lua*"},
+	{ProxySSLCert, "proxy_ssl_cert", "proxy_ssl_certificate_by_lua*"},
+	{ProxySSLVerify, "proxy_ssl_verify", "proxy_ssl_verify_by_lua*"},
 }
 
 // Name is the phase as ngx.get_phase has it.

@@ -109,8 +109,11 @@ func (o *owned) endAll() {
 
 // scope is the configuration in effect.
 func (c *Ctx) scope() *conf.Scope {
-	if c.R != nil {
+	switch {
+	case c.R != nil:
 		return c.R.Scope
+	case c.handshake != nil:
+		return c.handshake.conn.Server.Scope()
 	}
 	return c.Worker.Main.Scope()
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // timerPhases are those in which timers can be made.
-const timerPhases = requests | Timer | InitWorker | ExitWorker
+const timerPhases = requests | handshakes | Timer | InitWorker | ExitWorker
 
 var timerFuncs = []Func{
 	{"timer.at", timerPhases, func(c *Ctx, l *lua.LState) int { return c.newTimer(l, false) }},
@@ -68,11 +68,14 @@ func (c *Ctx) newTimer(l *lua.LState, every bool) int {
 	for i := 3; i <= n; i++ {
 		t.args = append(t.args, l.Get(i))
 	}
-	if c.R != nil {
+	switch {
+	case c.R != nil:
 		t.peer = string([]byte(c.R.Conn.Peer.Text))
 		t.server = c.R.Conn.Addr.Text()
 		t.logger = c.R.Log.Logger()
-	} else if c.timer != nil {
+	case c.handshake != nil:
+		t.server, t.logger = c.handshake.conn.Addr.Text(), c.log.Logger()
+	case c.timer != nil:
 		t.server, t.logger = c.timer.server, c.timer.logger
 	}
 	e.ref(t.v)

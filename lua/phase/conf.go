@@ -10,24 +10,29 @@ import (
 type mainConf struct {
 	init, initWorker, exitWorker *Code
 	// uses tells which phases have code anywhere.
-	uses struct{ serverRewrite, rewrite, access, precontent, log, header, body bool }
+	uses struct{ serverRewrite, rewrite, access, precontent, log, header, body, ssl, proxySSL bool }
 }
 
 // srvConf is the code of a server.
 type srvConf struct {
-	serverRewrite *Code
-	balancer      balancerConf // of an upstream block
+	serverRewrite, clientHello, certificate, sessionFetch, sessionStore *Code
+	balancer                                                            balancerConf // of an upstream block
 }
 
 // locConf is the code of a location.
 type locConf struct {
-	rewrite, access, precontent, content, header, body, log *Code
+	rewrite, access, precontent, content, header, body, log, proxyCert, proxyVerify *Code
+	skipVerify                                                                      conf.Opt[bool]
 }
 
 var (
 	mainSlot = &conf.Slot[mainConf]{Level: conf.LevelMain}
 	srvSlot  = &conf.Slot[srvConf]{Level: conf.LevelServer, Merge: func(_ *conf.Conf, outer, s *srvConf) error {
 		inherit(&s.serverRewrite, outer.serverRewrite)
+		inherit(&s.clientHello, outer.clientHello)
+		inherit(&s.certificate, outer.certificate)
+		inherit(&s.sessionFetch, outer.sessionFetch)
+		inherit(&s.sessionStore, outer.sessionStore)
 		return nil
 	}}
 	locSlot = &conf.Slot[locConf]{Level: conf.LevelLocation, Merge: mergeLocation}
@@ -50,6 +55,8 @@ func mergeLocation(_ *conf.Conf, outer, l *locConf) error {
 	inherit(&l.header, outer.header)
 	inherit(&l.body, outer.body)
 	inherit(&l.log, outer.log)
+	inherit(&l.proxyCert, outer.proxyCert)
+	inherit(&l.proxyVerify, outer.proxyVerify)
 	return nil
 }
 
@@ -128,6 +135,7 @@ func Directives() (rows []conf.Directive) {
 		initDirectives(), setDirectives(), serverRewriteFamily.rows(), rewriteFamily.rows(), accessFamily.rows(),
 		precontentFamily.rows(), contentFamily.rows(), headerFamily.rows(), bodyFamily.rows(), logFamily.rows(),
 		balancerDirectives(),
+		sslDirectives(), proxyCertFamily.rows(), proxyVerifyFamily.rows(), {skipVerify()},
 	} {
 		rows = append(rows, f...)
 	}
@@ -135,7 +143,7 @@ func Directives() (rows []conf.Directive) {
 }
 
 // Install puts the handlers of the phases that have code into their places.
-func Install(cf *conf.Conf, m *http.MainConf) {
+func Install(cf *conf.Conf, m *http.MainConf) error {
 	u, settings := &mainSlot.Of(cf.Scope).uses, api.Main.Of(cf.Scope)
 	for _, p := range []struct {
 		used    bool
@@ -156,6 +164,13 @@ func Install(cf *conf.Conf, m *http.MainConf) {
 			m.Handle(p.phase, p.handler)
 		}
 	}
+	if u.proxySSL {
+		m.UpstreamHandshake = upstreamHandshake
+	}
+	if u.ssl {
+		return installSSL(m)
+	}
+	return nil
 }
 
 var allForms = []form{asString, asBlock, asFile}

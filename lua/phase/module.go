@@ -21,7 +21,9 @@ func NewModule() *http.Module {
 	}
 	m.Header = func(r *http.Request) http.Verdict { return HeaderFilter(r, m) }
 	m.Init = func(cf *conf.Conf, main *http.MainConf) error {
-		Install(cf, main)
+		if err := Install(cf, main); err != nil {
+			return err
+		}
 		Start(cf, main)
 		m.InitWorker = func(w *http.Worker) error {
 			StartWorker(w, api.Main.Of(w.Main.Scope()), mainSlot.Of(w.Main.Scope()))

@@ -80,6 +80,9 @@ func (v *VM) Display(l *lua.LState, value lua.LValue) string {
 		if value == Null {
 			return "userdata: NULL"
 		}
+		if c, ok := value.Value.(CData); ok {
+			return fmt.Sprintf("cdata<%s>: %p", c.CType(), value)
+		}
 	case *lua.LFunction:
 		if value.IsG {
 			return fmt.Sprintf("function: builtin: %p", value)

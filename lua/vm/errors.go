@@ -66,8 +66,23 @@ func TypeName(v lua.LValue) string {
 	if v == nil {
 		return "nil"
 	}
+	if u, ok := v.(*lua.LUserData); ok {
+		if _, ok := u.Value.(CData); ok {
+			return "cdata"
+		}
+	}
 	return v.Type().String()
 }
+
+// CData is a value of a userdata that scripts know as an object of LuaJIT's FFI: type gives "cdata". There is nothing
+// they could do with it but hand it on.
+type CData interface {
+	// CType is the C type of the object: "struct SSL *".
+	CType() string
+}
+
+// NewCData makes the userdata of a value.
+func NewCData(v CData) *lua.LUserData { return &lua.LUserData{Value: v, Metatable: lua.LNil} }
 
 // visible steps from a frame to the first one, itself included, that is not part of compiled code: calls of intrinsics
 // do not count as levels.

@@ -112,6 +112,7 @@ func (b *builder) certificates() error {
 
 func (b *builder) verify() error {
 	c := b.c
+	b.ctx.SetVerifyDepth(int(c.depth.V))
 	b.ctx.BufferSize = int(max(min(c.bufferSize.V, tls.MaxRecord), 1))
 	if c.verify.V != verifyOff {
 		if c.verify.V != verifyOptionalNoCA && c.clientCertificate.V == "" && c.trustedCertificate.V == "" {
@@ -187,6 +188,9 @@ func (b *builder) sessions() error {
 		}
 	}
 	b.ctx.SetSessions(keys, c.sessionCache.store(), c.sessionTimeout.V, b.sessionContext())
+	if c.sessionCache.builtin == cacheOff {
+		b.ctx.NoSessions()
+	}
 	return nil
 }
 

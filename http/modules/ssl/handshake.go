@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"moongate/conf"
 	"moongate/core/buf"
 	"moongate/core/event"
 	"moongate/core/log"
@@ -123,6 +124,9 @@ func selectServer(t *tls.Conn, h *tls.Hello) (*tls.Context, []string, error) {
 	}
 	return s.ctx, alpn[1:], nil
 }
+
+// Context implements http.TLS.
+func (secure) Context(server *conf.Scope) *tls.Context { return slot.Of(server).ctx }
 
 // Verifies implements http.TLS.
 func (secure) Verifies(s *http.ServerConf) bool { return slot.Of(s.Scope()).verify.V != verifyOff }
