@@ -146,7 +146,9 @@ type LocConf struct {
 	Name string
 	// Kind of match.
 	Exact, NoRegex, Named, NoName, AutoRedirect bool
-	Regex                                       *Regex
+	// UpstreamTLS: requests may be passed to servers that speak TLS.
+	UpstreamTLS bool
+	Regex       *Regex
 
 	// Root is the document root, or the alias path when Alias is not zero.
 	// RootSet: given in this block; the default is "html".

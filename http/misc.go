@@ -66,6 +66,7 @@ func mergeLocation(cf *conf.Conf, outer, l *LocConf) error {
 	if l.ErrorPages == nil {
 		l.ErrorPages = outer.ErrorPages
 	}
+	l.UpstreamTLS = l.UpstreamTLS || outer.UpstreamTLS
 	l.GzipDisable.inherit(&outer.GzipDisable)
 	l.inheritErrorLog(cf, outer)
 	return l.inheritTempPath(cf, outer)

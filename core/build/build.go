@@ -30,7 +30,7 @@ var (
 const NginxVersion = "1.31.3"
 
 // OpenSSLVersion is the release of OpenSSL whose features and words TLS has; certbot and others read it from -V.
-const OpenSSLVersion = "3.0.0"
+const OpenSSLVersion = "3.0.2"
 
 // Server and ServerBuild are what server_tokens on and build show.
 const (

@@ -38,7 +38,8 @@ type Session struct {
 // client is the side of a Conn that servers know nothing of.
 type client struct {
 	ClientOptions
-	latest *Session
+	latest  *Session
+	version uint16 // what is spoken, once hooks run
 }
 
 // clientVariant is what a copy of a context's configuration for clients
@@ -92,10 +93,9 @@ func (ctx *Context) getClientCertificate(r *gotls.CertificateRequestInfo) (*gotl
 		if own := c.client.Certificate; own != nil {
 			c.open.pairs.list = []*gotls.Certificate{own}
 		}
-		err := choose(c)
-		c.current()
-		if err != nil {
-			return nil, errCertificate
+		c.client.version = r.Version
+		if err := c.during(errCallback, func() error { return choose(c) }); err != nil {
+			return nil, err
 		}
 		list = c.open.pairs.list
 	} else if own := c.client.Certificate; own != nil {

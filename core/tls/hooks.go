@@ -3,8 +3,11 @@ package tls
 import (
 	"crypto/x509"
 	"slices"
+	"time"
 
 	gotls "crypto/tls"
+
+	"moongate/core/event"
 )
 
 // Hooks let code take part in the handshakes of a server. They run in the fiber
@@ -17,11 +20,11 @@ type Hooks struct {
 	// Certificate runs when a certificate is needed, not for sessions that are
 	// resumed; it may change Conn.Pairs (SSL_CTX_set_cert_cb).
 	Certificate func(c *Conn) error
-	// FetchSession finds a session of TLSv1.2 by its number, nil if there is
-	// none; it takes the place of the store (SSL_CTX_sess_set_get_cb).
+	// FetchSession finds a session by its number, nil if there is none; up to
+	// TLSv1.2 it takes the place of the store (SSL_CTX_sess_set_get_cb).
 	FetchSession func(c *Conn, id []byte) []byte
-	// StoreSession keeps a session of TLSv1.2 that is not to leave the server in
-	// a ticket (SSL_CTX_sess_set_new_cb).
+	// StoreSession keeps a session that is not to leave the server in a ticket,
+	// up to TLSv1.2 in place of the store (SSL_CTX_sess_set_new_cb).
 	StoreSession func(c *Conn, id, session []byte)
 }
 
@@ -68,13 +71,36 @@ func (c *Conn) begin(first *Context, cfg *gotls.Config) (*gotls.Config, error) {
 	}
 	c.open, c.t.captured = o, nil
 	if hook := first.hooks.ClientHello; hook != nil {
-		err := hook(c)
-		c.current()
-		if err != nil {
-			return nil, errCallback
+		if err := c.during(errCallback, func() error { return hook(c) }); err != nil {
+			return nil, err
 		}
 	}
 	return o.config, nil
+}
+
+// during runs a hook, which is cut short when the time for the handshake is
+// over. An error of it is refused.
+func (c *Conn) during(refused error, hook func() error) error {
+	loop := c.t.conn.Loop()
+	fiber, late := loop.Current(), false
+	if c.t.deadline != 0 && fiber != nil {
+		timer := event.NewTimer(func() {
+			late = true
+			fiber.Cancel(event.ErrTimeout)
+		})
+		loop.SetTimer(timer, max(time.Duration(c.t.deadline-loop.NowMsec())*time.Millisecond, time.Millisecond))
+		defer loop.DelTimer(timer)
+	}
+	err := hook()
+	c.current()
+	switch {
+	case late:
+		fiber.Uncancel()
+		return event.ErrTimeout
+	case err != nil:
+		return refused
+	}
+	return nil
 }
 
 // finish lets go of what only the handshake needed.
@@ -115,8 +141,11 @@ func (c *Conn) SetProtocols(p Protocols) {
 // Version is the number of the version that is spoken, or during a server's
 // handshake will be; 0 when there is none in common.
 func (c *Conn) Version() uint16 {
-	if c.done {
+	switch {
+	case c.done:
 		return c.tls.ConnectionState().Version
+	case c.client != nil:
+		return c.client.version
 	}
 	if c.Hello == nil || c.ctx == nil {
 		return 0
@@ -185,10 +214,8 @@ func (c *Conn) askCertificates() ([]*gotls.Certificate, error) {
 	if list := ctx.pairs.list; len(list) > 0 && c.resumes() {
 		return list, nil
 	}
-	err := ctx.hooks.Certificate(c)
-	c.current()
-	if err != nil {
-		return nil, errCertificate
+	if err := c.during(errCertificate, func() error { return ctx.hooks.Certificate(c) }); err != nil {
+		return nil, err
 	}
 	return c.Pairs().list, nil
 }

@@ -118,14 +118,14 @@ func (ctx *Context) wrapSession(cs gotls.ConnectionState, state *gotls.SessionSt
 	// A number in place of a ticket; nobody can use it when there is no store.
 	var id [32]byte
 	rand.Read(id[:])
-	switch hook := c.session.hooks.StoreSession; {
-	case hook != nil && old:
+	hook := c.session.hooks.StoreSession
+	if hook != nil && !s.off {
+		hook(c, id[:], b)
+		c.current()
+	}
+	if hook != nil && old {
 		c.number = append(c.number[:0], id[:]...)
-		if !s.off {
-			hook(c, id[:], b)
-			c.current()
-		}
-	case s.store != nil:
+	} else if s.store != nil {
 		s.store.Put(id, b, now, expires)
 		c.number = append(c.number[:0], id[:]...)
 	}
@@ -144,10 +144,11 @@ func (ctx *Context) unwrapSession(ticket []byte, cs gotls.ConnectionState) (*got
 	var b []byte
 	var number []byte
 	switch hook := c.session.hooks.FetchSession; {
-	case len(ticket) == 32 && hook != nil && cs.Version <= gotls.VersionTLS12:
-		if !s.off {
-			b, number = hook(c, ticket), ticket
-			c.current()
+	case len(ticket) == 32 && hook != nil && !s.off:
+		b, number = hook(c, ticket), ticket
+		c.current()
+		if b == nil && s.store != nil && cs.Version > gotls.VersionTLS12 {
+			b = s.store.Get(ticket, now)
 		}
 	case len(ticket) == 32 && s.store != nil:
 		b, number = s.store.Get(ticket, now), ticket

@@ -129,6 +129,7 @@ func (ctx *Context) verifyConnection(cs gotls.ConnectionState) error {
 	case cs.DidResume && c.client != nil && c.client.ClientOptions.Session != nil:
 		c.verdict = c.client.ClientOptions.Session.verdict
 	case c.client != nil && (c.client.Check != nil || v.strict):
+		c.client.version = cs.Version
 		return c.checkServer(v, cs.PeerCertificates)
 	case !v.ask:
 		c.verdict = VerifyOK
@@ -152,12 +153,11 @@ func (c *Conn) checkServer(v *verifier, certs []*x509.Certificate) error {
 		}
 		return nil
 	}
-	err := check(c, certs)
-	c.current()
-	if err != nil && v.strict {
-		return errVerify
+	err := c.during(errVerify, func() error { return check(c, certs) })
+	if err == errVerify && !v.strict {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // SetVerdict replaces the verdict on the peer's certificate.

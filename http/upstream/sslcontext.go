@@ -45,6 +45,9 @@ func (s *SSL) share(outer *SSL) {
 func (c *Conf) MergeSSL(cf *conf.Conf, outer *Conf, module string) error {
 	s := &c.SSL
 	s.share(&outer.SSL)
+	if s.use || c.Upstream != nil && c.Upstream.MayTLS {
+		http.LocOf(cf).UpstreamTLS = true
+	}
 	switch {
 	case s.context.ctx != nil:
 	case s.use:
@@ -192,6 +195,7 @@ func (e *Exchange) handshake() (fail int, v http.Verdict) {
 		r.Logf(log.Error, cause, "%s", text)
 		return FailError, http.OK
 	}
+	r.Logf(log.DebugEvent, nil, "SSL_do_handshake: 1")
 	if s.Verify.V {
 		if verdict := t.Verdict(); verdict != tls.VerifyOK {
 			r.Error("upstream SSL certificate verify error: (%d:%s)", int(verdict), verdict)

@@ -99,6 +99,15 @@ func (c *LocConf) makeSSL(cycle *conf.Cycle) error {
 // sslSession is what scripts keep to resume a session. With TLSv1.3 it is known only once something has been read.
 type sslSession struct{ conn *tls.Conn }
 
+// CType implements vm.CData.
+func (*sslSession) CType() string { return "void *" }
+
+// clientCert is a certificate with its key as setclientcert was given it.
+type clientCert struct {
+	chain certChain
+	key   privateKey
+}
+
 // tlsTransport is a socket under TLS.
 type tlsTransport struct {
 	conn *tls.Conn
@@ -160,7 +169,8 @@ func sslHandshake(l *lua.LState) int {
 	if session == lua.LFalse {
 		return ret(l, lua.LTrue)
 	}
-	return ret(l, &lua.LUserData{Value: &sslSession{conn}, Metatable: lua.LNil})
+	c.debugf("lua ssl save session: %p", conn)
+	return ret(l, vm.NewCData(&sslSession{conn}))
 }
 
 // handshake makes the connection one of TLS; the reason is empty on success.
@@ -173,13 +183,23 @@ func (s *tcpSock) handshake(l *lua.LState, session lua.LValue, name string, veri
 		}
 	}
 	o := tls.ClientOptions{ServerName: name}
+	if name != "" {
+		s.c.debugf(`lua ssl server name: "%s"`, name)
+	}
 	if _, err := netip.ParseAddr(name); err == nil {
 		o.ServerName = ""
 	}
 	if u, ok := session.(*lua.LUserData); ok {
 		if old, ok := u.Value.(*sslSession); ok {
 			o.Session = old.conn.Session()
+			s.c.debugf("lua ssl set session: %p", old.conn)
 		}
+	}
+	if cert := s.clientCert; cert != nil {
+		if !tls.Matches(cert.chain[0], cert.key.Signer) {
+			return nil, "ssl set client private key failed"
+		}
+		o.Certificate = tls.NewCertificate(cert.chain, cert.key.Signer)
 	}
 	conn := tls.Client(s.conn, conf.ssl.ctx, o)
 	s.io = &tlsTransport{conn: conn, raw: s.conn}
@@ -193,7 +213,9 @@ func (s *tcpSock) handshake(l *lua.LState, session lua.LValue, name string, veri
 		_, text, cause := tls.Explain(err)
 		s.c.entryLog().Log(log.Error, cause, "%s", text)
 		return nil, "handshake failed"
-	case verify:
+	}
+	s.c.debugf("SSL_do_handshake: 1")
+	if verify {
 		return conn, s.verify(conn, name)
 	}
 	return conn, ""
@@ -223,5 +245,40 @@ func sslGetSession(l *lua.LState) int {
 	if !ok {
 		return fail(l, textClosed)
 	}
-	return ret(l, &lua.LUserData{Value: &sslSession{t.conn}, Metatable: lua.LNil})
+	return ret(l, vm.NewCData(&sslSession{t.conn}))
+}
+
+// sslGetPointer is sock:getsslpointer().
+func sslGetPointer(l *lua.LState) int {
+	t, ok := created(l).io.(*tlsTransport)
+	if !ok {
+		return fail(l, "not an ssl socket")
+	}
+	return ret(l, vm.NewCData(sslPointer{t.conn}))
+}
+
+// sslSetClientCert is sock:setclientcert(cert, key), before sslhandshake; two nils take it back.
+func sslSetClientCert(l *lua.LState) int {
+	s := socketArg[tcpSock](l)
+	cert, key := l.Get(2), l.Get(3)
+	hasCert, hasKey := lua.LVAsBool(cert), lua.LVAsBool(key)
+	switch {
+	case s == nil:
+		vm.Errorf(l, "socket is never created nor connected")
+	case !hasCert && !hasKey:
+		s.clientCert = nil
+		return ret(l, lua.LTrue)
+	case !hasCert || !hasKey:
+		return fail(l, "client certificate must be supplied with corresponding private key")
+	}
+	chain, ok := cdata[certChain](l, 2)
+	if !ok {
+		return fail(l, "bad cert arg: cdata expected, got "+vm.TypeName(cert))
+	}
+	signer, ok := cdata[privateKey](l, 3)
+	if !ok {
+		return fail(l, "bad pkey arg: cdata expected, got "+vm.TypeName(key))
+	}
+	s.clientCert = &clientCert{chain, signer}
+	return ret(l, lua.LTrue)
 }

@@ -45,6 +45,9 @@ type tcpSock struct {
 	ended, used bool
 	listed      bool // with its request, which ends it
 
+	// clientCert is what a server is shown that asks for a certificate, nil for the location's.
+	clientCert *clientCert
+
 	kind   sockKind
 	reused int
 	key    string
@@ -95,6 +98,8 @@ var tcpMethods = []socketMethod{
 	{"getfd", tcpGetFD},
 	{"sslhandshake", sslHandshake},
 	{"getsslsession", sslGetSession},
+	{"getsslpointer", sslGetPointer},
+	{"setclientcert", sslSetClientCert},
 }
 
 // newTCPSock is ngx.socket.tcp().

@@ -47,7 +47,7 @@ func inherit(code **Code, outer *Code) {
 	}
 }
 
-func mergeLocation(_ *conf.Conf, outer, l *locConf) error {
+func mergeLocation(cf *conf.Conf, outer, l *locConf) error {
 	inherit(&l.rewrite, outer.rewrite)
 	inherit(&l.access, outer.access)
 	inherit(&l.precontent, outer.precontent)
@@ -57,7 +57,7 @@ func mergeLocation(_ *conf.Conf, outer, l *locConf) error {
 	inherit(&l.log, outer.log)
 	inherit(&l.proxyCert, outer.proxyCert)
 	inherit(&l.proxyVerify, outer.proxyVerify)
-	return nil
+	return checkProxySSL(cf, l)
 }
 
 // form is how a directive has its code.

@@ -84,24 +84,33 @@ func serverOf(t *tls.Conn) (*http.Conn, *srvConf) {
 // clientHello runs ssl_client_hello_by_lua (ngx_http_lua_ssl_client_hello_handler).
 func clientHello(t *tls.Conn) error {
 	c, s := serverOf(t)
-	switch {
-	case s.clientHello != nil:
-		return handshake{api.SSLClientHello, "ssl_client_hello_by_lua", "client hello cb", "ssl client hello",
-			"loading SSL client hello by lua"}.run(t, s.clientHello)
-	case srvSlot.Of(c.Addr.Default.Scope()).clientHello == nil:
-		return nil // another server's, with the same context
+	if s.clientHello == nil {
+		return absent(c, srvSlot.Of(c.Addr.Default.Scope()).clientHello, "ssl_client_hello_by_lua")
 	}
-	c.Log.Log(log.Alert, nil, "no ssl_client_hello_by_lua* defined in server %s", c.Server.Name)
+	return handshake{api.SSLClientHello, "ssl_client_hello_by_lua", "client hello cb", "ssl client hello",
+		"loading SSL client hello by lua"}.run(t, s.clientHello)
+}
+
+// absent is for a server without code that a connection with the context of another one has come to: that of the
+// address's default server, which has code, refuses it.
+func absent(c *http.Conn, code *Code, directive string) error {
+	if code == nil {
+		return nil
+	}
+	c.Log.Log(log.Alert, nil, "no %s* defined in server %s", directive, c.Server.Name)
 	return errRefused
 }
 
 // certificate runs ssl_certificate_by_lua (ngx_http_lua_ssl_cert_handler).
 func certificate(t *tls.Conn) error {
-	_, s := serverOf(t)
-	if s.certificate == nil {
-		return nil
+	c, s := serverOf(t)
+	switch {
+	case s.certificate != nil:
+		return handshake{api.SSLCert, "ssl_certificate_by_lua", "cert cb", "ssl cert", "loading SSL certificate by lua"}.run(t, s.certificate)
+	case c.Worker.Main.Options.TLS.Context(c.Server.Scope()) != nil:
+		return nil // it has certificates of its own
 	}
-	return handshake{api.SSLCert, "ssl_certificate_by_lua", "cert cb", "ssl cert", "loading SSL certificate by lua"}.run(t, s.certificate)
+	return absent(c, srvSlot.Of(c.Addr.Default.Scope()).certificate, "ssl_certificate_by_lua")
 }
 
 // handshake is what the log says of a phase.
@@ -143,10 +152,20 @@ func (p handshake) begin(t *tls.Conn) (h *api.Handshake, end func()) {
 	}
 }
 
+// skipped tells that a connection speaks TLSv1.3, whose sessions are not the code's.
+func skipped(c *http.Conn, t *tls.Conn, directive string) bool {
+	const tls13 = 0x0304
+	if t.Version() < tls13 {
+		return false
+	}
+	c.Log.Log(log.DebugHTTP, nil, "%s: skipped since TLS version >= 1.3 (%x)", directive, t.Version())
+	return true
+}
+
 // fetchSession runs ssl_session_fetch_by_lua (ngx_http_lua_ssl_sess_fetch_handler).
 func fetchSession(t *tls.Conn, id []byte) []byte {
-	_, s := serverOf(t)
-	if s.sessionFetch == nil {
+	c, s := serverOf(t)
+	if s.sessionFetch == nil || skipped(c, t, "ssl_session_fetch_by_lua*") {
 		return nil
 	}
 	p := handshake{api.SSLSessionFetch, "ssl_session_fetch_by_lua*", "sess get cb", "ssl session fetch", "fetching SSL session by lua"}
@@ -167,8 +186,8 @@ func fetchSession(t *tls.Conn, id []byte) []byte {
 
 // storeSession runs ssl_session_store_by_lua, which must not wait (ngx_http_lua_ssl_sess_store_handler).
 func storeSession(t *tls.Conn, id, session []byte) {
-	_, s := serverOf(t)
-	if s.sessionStore == nil {
+	c, s := serverOf(t)
+	if s.sessionStore == nil || skipped(c, t, "ssl_session_store_by_lua*") {
 		return
 	}
 	p := handshake{api.SSLSessionStore, "ssl_session_store_by_lua*", "sess new cb", "ssl session store", "storing SSL session by lua"}

@@ -30,6 +30,18 @@ func skipVerify() conf.Directive {
 		func(l *locConf) *conf.Opt[bool] { return &l.skipVerify }, false)
 }
 
+// checkProxySSL complains about code of a location that does not pass requests to TLS servers.
+func checkProxySSL(cf *conf.Conf, l *locConf) error {
+	name := "proxy_ssl_certificate_by_lua"
+	switch {
+	case l.proxyCert == nil && l.proxyVerify == nil || http.LocOf(cf).UpstreamTLS:
+		return nil
+	case l.proxyCert == nil:
+		name = "proxy_ssl_verify_by_lua"
+	}
+	return &conf.Error{Msg: name + "* should be used with proxy_pass https url"}
+}
+
 // upstreamHandshake lets the code of the location take part in the handshake with an upstream server.
 func upstreamHandshake(r *http.Request, o *tls.ClientOptions) {
 	l := locSlot.Of(r.Scope)
@@ -70,6 +82,10 @@ func (p upstreamPhase) run(r *http.Request, t *tls.Conn, certs []*x509.Certifica
 	}
 	r.Conn.Action = p.action
 	status := c.RunUpstream(p.phase, t, certs, proto)
+	if r.Loop().Current().Err() != nil {
+		r.Logf(log.DebugHTTP, nil, "%s: %s aborted", p.directive, p.callback)
+		return errRefused
+	}
 	r.Conn.Action = "proxy pass SSL handshaking"
 	exit := 1
 	if api.Refused(status) {

@@ -53,6 +53,7 @@ func (secure) Handshake(c *http.Conn) bool {
 			c.Log.Log(log.Crit, err, "setsockopt(TCP_NODELAY) failed")
 		}
 	}
+	c.Log.Log(log.DebugCore, nil, "reusable connection: 0")
 	s := slot.Of(c.Server.Scope())
 	t := tls.Server(c.Conn, s.ctx)
 	t.Data, c.TLS = c, t
@@ -60,6 +61,7 @@ func (secure) Handshake(c *http.Conn) bool {
 		handshakeFailed(c, t, err)
 		return false
 	}
+	c.Log.Log(log.DebugEvent, nil, "SSL_do_handshake: 1")
 	c.IO = t
 	c.Action = "waiting for request"
 	return true
