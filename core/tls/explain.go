@@ -24,7 +24,8 @@ var errCertificate = &Error{What: "certificate", Queue: []string{"0A000179:SSL r
 var ErrCertificate error = errCertificate
 
 // Explain says how nginx logs the error of a server's handshake: its level, the
-// text and the system error that goes with it, if any.
+// text and the system error that goes with it, if any. On clients what is of
+// level Info is logged as an Error.
 func Explain(err error) (level log.Level, text string, cause error) {
 	const what = "SSL_do_handshake() failed"
 	var errno unix.Errno
@@ -34,10 +35,15 @@ func Explain(err error) (level log.Level, text string, cause error) {
 	case errors.As(err, &errno):
 		return log.Info, "peer closed connection in SSL handshake", errno
 	}
-	if queue := queueOf(err); queue != nil {
-		return log.Info, (&Error{What: what, Queue: queue}).Error(), nil
+	if err == errVerify {
+		level = log.Crit // not one of those that a peer may cause
+	} else {
+		level = log.Info
 	}
-	return log.Info, (&Error{What: what, Queue: []string{
+	if queue := queueOf(err); queue != nil {
+		return level, (&Error{What: what, Queue: queue}).Error(), nil
+	}
+	return level, (&Error{What: what, Queue: []string{
 		"0A000001:SSL routines::" + strings.TrimPrefix(err.Error(), "tls: ")}}).Error(), nil
 }
 

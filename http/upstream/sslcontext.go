@@ -191,8 +191,8 @@ func (e *Exchange) handshake() (fail int, v http.Verdict) {
 		case e.aborted(err):
 			return 0, http.StatusClientClosed
 		}
-		_, text, cause := tls.Explain(err)
-		r.Logf(log.Error, cause, "%s", text)
+		level, text, cause := tls.Explain(err)
+		r.Logf(min(level, log.Error), cause, "%s", text)
 		return FailError, http.OK
 	}
 	r.Logf(log.DebugEvent, nil, "SSL_do_handshake: 1")

@@ -210,8 +210,8 @@ func (s *tcpSock) handshake(l *lua.LState, session lua.LValue, name string, veri
 	case errors.Is(err, event.ErrTimeout):
 		return nil, textTimeout
 	case err != nil:
-		_, text, cause := tls.Explain(err)
-		s.c.entryLog().Log(log.Error, cause, "%s", text)
+		level, text, cause := tls.Explain(err)
+		s.c.entryLog().Log(min(level, log.Error), cause, "%s", text)
 		return nil, "handshake failed"
 	}
 	s.c.debugf("SSL_do_handshake: 1")
