@@ -12,7 +12,6 @@ import (
 
 var logFuncs = []Func{
 	{"log", anywhere, ngxLog},
-	{"log_error", anywhere, ngxLog},
 }
 
 // printFunc is the global function print.

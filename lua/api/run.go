@@ -144,7 +144,7 @@ func yieldMain(l *lua.LState) int {
 
 // logAborted logs an error that ended a thread.
 func (c *Ctx) logAborted(kind string, err *vm.Error) {
-	c.Logf(log.Error, "lua %s thread aborted: runtime error: %s\n%s", kind, errorText(err), traceback(err))
+	c.Logf(log.Error, "lua %s thread aborted: runtime error: %s\n%s", kind, errorText(err), err.Traceback)
 }
 
 // errorText is the message of an error.
@@ -153,16 +153,6 @@ func errorText(err *vm.Error) string {
 		return s
 	}
 	return "unknown reason"
-}
-
-// traceback is the traceback as OpenResty writes it, with the number of the coroutine.
-func traceback(err *vm.Error) string {
-	const head = "stack traceback:"
-	t := err.Traceback
-	if len(t) < len(head) {
-		return head
-	}
-	return head + "\ncoroutine 0:" + t[len(head):]
 }
 
 // handleExit finishes the request as ngx.exit asked (ngx_http_lua_handle_exit).

@@ -124,17 +124,16 @@ func threadWait(c *Ctx, l *lua.LState) int {
 	}
 }
 
-// collect returns what a light thread returned: true and its values, or false and the error.
+// collect returns what a light thread returned: true and its values, or false and the error. OpenResty hands over
+// all that is on its stack then: the arguments of the function error lie below the message.
 func (c *Ctx) collect(l *lua.LState, lt *lightThread) int {
 	lt.gone = true
 	delete(c.lights, lt.t)
 	values, err := lt.t.Results()
 	if err != nil {
-		l.Push(lua.LFalse)
-		l.Push(err.Value)
-		return 2
+		values = append(err.Args, err.Value)
 	}
-	l.Push(lua.LTrue)
+	l.Push(lua.LBool(err == nil))
 	for _, v := range values {
 		l.Push(v)
 	}
@@ -165,7 +164,8 @@ func threadKill(c *Ctx, l *lua.LState) int {
 	return done(l)
 }
 
-// openThreads gives the coroutine library OpenResty's words: coroutine.status tells light threads that have ended from
+// openThreads gives the coroutine library OpenResty's names, which are those of Lua 5.1 and the same with one or two
+// underscores for Lua's own and OpenResty's functions, here the same ones, and OpenResty's words: coroutine.status tells light threads that have ended from
 // those whose end was seen, coroutine.resume says the state of what it cannot resume.
 func openThreads(v *vm.VM) {
 	t, _ := v.Globals().RawGetString("coroutine").(*lua.LTable)
@@ -192,6 +192,12 @@ func openThreads(v *vm.VM) {
 		}
 		return resume.GFunction(l)
 	}))
+	for _, name := range []string{"create", "resume", "status", "wrap", "yield"} {
+		f := t.RawGetString(name)
+		t.RawSetString("_"+name, f)
+		t.RawSetString("__"+name, f)
+	}
+	t.RawSetString("isyieldable", lua.LNil)
 }
 
 // ngxOnAbort is ngx.on_abort(f): f runs when the client closes the connection too early.

@@ -78,7 +78,8 @@ func coResume(l *lua.LState) int {
 	return n + 1
 }
 
-// coWrap returns a function that resumes; its errors get the position of the caller when they are strings without one.
+// coWrap returns a function that resumes. Errors go on in the caller: in code that may wait as they are and with their
+// traceback, elsewhere with the caller's position before them when they are strings.
 func (v *VM) coWrap(l *lua.LState) int {
 	c := ThreadOf(l).NewCoroutine(CheckFunction(l, 1))
 	l.Push(l.NewFunction(func(l *lua.LState) int {
@@ -87,11 +88,21 @@ func (v *VM) coWrap(l *lua.LState) int {
 		}
 		err, n := ThreadOf(l).pass(c, 1)
 		if err != nil {
-			Raise(l, err.Value)
+			raiseWrapped(l, err)
 		}
 		return n
 	}))
 	return 1
+}
+
+func raiseWrapped(l *lua.LState, err *Error) {
+	if ThreadOf(l).concurrent() {
+		panic(&raised{err.Value, err.Traceback})
+	}
+	if s, ok := err.Value.(lua.LString); ok {
+		Errorf(l, "%s", string(s))
+	}
+	Raise(l, err.Value)
 }
 
 func coYield(l *lua.LState) int {

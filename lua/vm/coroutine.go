@@ -93,9 +93,6 @@ func (c *Thread) body() {
 	}
 	n := len(co.values)
 	co.err = c.Call(n, lua.MultRet)
-	if co.err != nil {
-		co.trace = co.err.Traceback
-	}
 	co.values = co.values[:0]
 	if co.err == nil {
 		co.values = appendStack(co.values, c.L)

@@ -13,6 +13,8 @@ import (
 type Error struct {
 	Value     lua.LValue // what error was called with, or the message with its position
 	Traceback string     // "stack traceback:..." of the place it was raised; filled by Thread.Run only
+	// Args are the arguments of the Go function that raised it, such as error; filled by Thread.Run only.
+	Args []lua.LValue
 }
 
 // Error is the value as text, without the traceback; like lua_tostring it knows strings and numbers only.
@@ -24,10 +26,13 @@ func (e *Error) Error() string {
 }
 
 // raised is the panic that carries a Lua error of this package; gopher-lua's own carry *lua.ApiError.
-type raised struct{ value lua.LValue }
+type raised struct {
+	value lua.LValue
+	trace string // of the coroutine that the error came out of
+}
 
 // Raise raises v as a Lua error.
-func Raise(l *lua.LState, v lua.LValue) { panic(&raised{v}) }
+func Raise(l *lua.LState, v lua.LValue) { panic(&raised{value: v}) }
 
 // Errorf raises a message with the position of the Lua code that called the running Go function, as luaL_error.
 func Errorf(l *lua.LState, format string, args ...any) {
@@ -35,7 +40,7 @@ func Errorf(l *lua.LState, format string, args ...any) {
 	if len(args) > 0 {
 		msg = fmt.Sprintf(format, args...)
 	}
-	panic(&raised{lua.LString(where(l, 1) + msg)})
+	panic(&raised{value: lua.LString(where(l, 1) + msg)})
 }
 
 // ArgError raises "bad argument #n to 'function' (msg)". For a method n counts from the object on, as in LuaJIT.

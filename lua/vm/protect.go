@@ -37,6 +37,10 @@ func (v *VM) PCall(l *lua.LState, nargs, nret int, handler func(l *lua.LState, v
 		_, kill := r.(killed)
 		var value lua.LValue
 		if !kill {
+			t.carried = ""
+			if r, ok := r.(*raised); ok {
+				t.carried = r.trace
+			}
 			value = v.errorValue(l, r)
 			if handler != nil {
 				value = v.handle(t, fr, value, handler)

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"context"
+	"slices"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -26,7 +27,9 @@ type Thread struct {
 	env      *lua.LTable
 	handlers int                                      // message handlers running
 	tracer   func(*lua.LState, lua.LValue) lua.LValue // keepTrace
-	trace    string
+	trace    string                                   // of the error that leaves Call
+	args     []lua.LValue                             // of the Go function that raised it
+	carried  string                                   // the traceback of the error being handled, if it came out of a coroutine
 
 	used bool // code was loaded with env: closures may keep it
 	// exited: Exit or Abandon ended the thread.
@@ -143,13 +146,35 @@ func (t *Thread) Run(proto *lua.FunctionProto, nargs, nret int) *Error {
 func (t *Thread) Call(nargs, nret int) *Error {
 	err := t.vm.PCall(t.L, nargs, nret, t.tracer)
 	if err != nil {
-		err.Traceback, t.trace = t.trace, ""
+		err.Traceback, err.Args = t.trace, t.args
+		t.trace, t.args = "", nil
 	}
 	return err
 }
 
 // keepTrace is the message handler of Call.
 func (t *Thread) keepTrace(l *lua.LState, value lua.LValue) lua.LValue {
-	t.trace = Traceback(l, 0)
+	switch {
+	case !t.concurrent():
+		t.trace = Traceback(l, 0)
+	case t.carried != "":
+		t.trace = t.carried
+	default:
+		t.trace = t.traceback()
+	}
+	if t.co != nil {
+		t.co.trace = Traceback(l, 0)
+	}
+	if f := level(l, 0); f != nil && f.Fn.IsG {
+		t.args = slices.Clone(regs(l).array[f.LocalBase : f.LocalBase+f.NArgs])
+	}
 	return value
+}
+
+// concurrent tells threads of code that may wait: coroutines are OpenResty's own there, not Lua's.
+func (t *Thread) concurrent() bool {
+	for t.parent != nil {
+		t = t.parent
+	}
+	return t.Yield != nil
 }

@@ -29,7 +29,7 @@ func Traceback(l *lua.LState, from int) string {
 					b.WriteString("\n\t...")
 				}
 			} else {
-				traceLine(&b, f)
+				traceLine(&b, f, fmt.Sprintf("at %p", f.Fn))
 			}
 		}
 		i++
@@ -37,7 +37,47 @@ func Traceback(l *lua.LState, from int) string {
 	return b.String()
 }
 
-func traceLine(b *strings.Builder, f *frame) {
+// Parts of a traceback of several threads that OpenResty shows (NGX_HTTP_LUA_BT_*).
+const (
+	traceDepth   = 22
+	traceThreads = 5
+)
+
+// traceback is the traceback of a thread and of those that wait for it, one for the other, as
+// ngx_http_lua_thread_traceback has it.
+func (t *Thread) traceback() string {
+	var b strings.Builder
+	b.WriteString("stack traceback:")
+	for i := 0; t != nil && i < traceThreads; i++ {
+		fmt.Fprintf(&b, "\ncoroutine %d:", i)
+		n := 0
+		for f := level(t.L, 0); f != nil; f = f.caller() {
+			if n++; n > traceDepth {
+				b.WriteString("\n\t...")
+				break
+			}
+			traceLine(&b, f, "?")
+		}
+		t = t.waiter()
+	}
+	return b.String()
+}
+
+// waiter is the thread that resumed a coroutine or spawned a light thread, nil when it has ended.
+func (t *Thread) waiter() *Thread {
+	switch {
+	case t.co == nil:
+		return nil
+	case !t.co.light:
+		return t.co.resumer
+	case currentFrame(t.parent.L) == nil:
+		return nil
+	}
+	return t.parent
+}
+
+// traceLine appends the line of a call; unnamed stands for a Go function without a name.
+func traceLine(b *strings.Builder, f *frame, unnamed string) {
 	if f.Fn.IsG {
 		b.WriteString("\n\t[C]: ")
 	} else {
@@ -50,7 +90,7 @@ func traceLine(b *strings.Builder, f *frame) {
 	case !f.Fn.IsG && f.Fn.Proto.LineDefined == 0:
 		b.WriteString("in main chunk")
 	case f.Fn.IsG:
-		fmt.Fprintf(b, "at %p", f.Fn)
+		b.WriteString(unnamed)
 	default:
 		fmt.Fprintf(b, "in function <%s:%d>", f.Fn.Proto.SourceName, f.Fn.Proto.LineDefined)
 	}
