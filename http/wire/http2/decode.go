@@ -44,13 +44,19 @@ var (
 type Decoder struct {
 	// MaxString is the longest name or value, in bytes as they are sent.
 	MaxString int
-	table     table
-	fields    bool // the block had one: no size update may follow
-	scratch   []byte
+	// maxTable is the largest size of the table that the peer may ask for.
+	maxTable int
+	table    table
+	fields   bool // the block had one: no size update may follow
+	scratch  []byte
 }
 
 // NewDecoder returns a decoder with an empty table.
-func NewDecoder() *Decoder { return &Decoder{table: table{limit: TableSize}} }
+func NewDecoder() *Decoder { return &Decoder{maxTable: TableSize, table: table{limit: TableSize}} }
+
+// NewStaticDecoder returns a decoder for a peer that is to use the static table
+// only.
+func NewStaticDecoder() *Decoder { return &Decoder{} }
 
 // Begin begins a header block.
 func (d *Decoder) Begin() { d.fields = false }
@@ -81,7 +87,7 @@ func (d *Decoder) Next(b []byte, last bool, mem *buf.Arena) (f Field, n int, err
 			return f, 0, err
 		case d.fields:
 			return f, 0, errLateUpdate
-		case size > TableSize:
+		case size > d.maxTable:
 			return f, 0, &DecodeError{CompressionError, fmt.Sprintf("invalid table size update: %d", size)}
 		}
 		d.table.setLimit(size)

@@ -2,6 +2,12 @@ package http2
 
 // Numbers of names in the static table (RFC 7541, appendix A).
 const (
+	indexAuthority     = 1
+	indexMethod        = 2 // GET
+	indexMethodPOST    = 3
+	indexPath          = 4 // "/"
+	indexSchemeHTTP    = 6
+	indexSchemeHTTPS   = 7
 	indexStatus        = 8
 	IndexContentLength = 28
 	IndexContentType   = 31
@@ -64,3 +70,33 @@ func appendInt(b []byte, prefix uint, first byte, v uint64) []byte {
 	}
 	return append(b, byte(v))
 }
+
+// AppendMethod appends ":method".
+func AppendMethod(b []byte, method string) []byte {
+	switch method {
+	case "GET":
+		return append(b, 0x80|indexMethod)
+	case "POST":
+		return append(b, 0x80|indexMethodPOST)
+	}
+	return AppendIndexed(b, indexMethod, method)
+}
+
+// AppendScheme appends ":scheme": https or http.
+func AppendScheme(b []byte, tls bool) []byte {
+	if tls {
+		return append(b, 0x80|indexSchemeHTTPS)
+	}
+	return append(b, 0x80|indexSchemeHTTP)
+}
+
+// AppendPath appends ":path".
+func AppendPath(b []byte, path string) []byte {
+	if path == "/" {
+		return append(b, 0x80|indexPath)
+	}
+	return AppendIndexed(b, indexPath, path)
+}
+
+// AppendAuthority appends ":authority".
+func AppendAuthority(b []byte, host string) []byte { return AppendIndexed(b, indexAuthority, host) }
