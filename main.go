@@ -26,6 +26,7 @@ import (
 	"moongate/http/modules/fastcgi"
 	"moongate/http/modules/flv"
 	"moongate/http/modules/geo"
+	"moongate/http/modules/grpc"
 	"moongate/http/modules/gunzip"
 	"moongate/http/modules/gzip"
 	"moongate/http/modules/gzipstatic"
@@ -140,6 +141,7 @@ var httpOptions = &http.Options{
 		fastcgi.Module,
 		uwsgi.Module,
 		scgi.Module,
+		grpc.Module,
 		memcached.Module,
 		tunnel.Module,
 		setmisc.NDK,

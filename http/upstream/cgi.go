@@ -100,7 +100,7 @@ func (e *Exchange) NoBody() bool {
 }
 
 // StartBody implements Protocol.
-func (c *CGI) StartBody(e *Exchange) {
+func (c *CGI) StartBody(e *Exchange) error {
 	switch {
 	case e.NoBody():
 		e.Length = 0
@@ -110,40 +110,11 @@ func (c *CGI) StartBody(e *Exchange) {
 		e.Length = e.In.ContentLength
 	}
 	e.In.Close = true // such servers close the connection
+	return nil
 }
 
 // Body implements Protocol.
 func (c *CGI) Body(e *Exchange, b []byte) error {
 	e.CopyBody(b)
 	return nil
-}
-
-// ReadBody reads the client's body, or begins to pass it on as it arrives.
-func (e *Exchange) ReadBody() (streaming bool, v http.Verdict) {
-	r, c := e.R, e.Conf
-	if r.IsMain() && r.Body == nil && !r.BodyDiscarded && !c.RequestBuffering.V && c.PassRequestBody.V && r.HasBody() {
-		return e.Stream()
-	}
-	return false, r.ReadBody()
-}
-
-// BeginWith is Begin with the body that the location has passed on.
-func (e *Exchange) BeginWith(req []byte, streaming bool) {
-	switch {
-	case streaming:
-		e.Begin(req, BodyStreamed)
-	case e.Conf.PassRequestBody.V && e.R.Body != nil && e.R.Body.Size > 0:
-		e.Begin(req, BodyRead)
-	default:
-		e.Begin(req, BodyNone)
-	}
-}
-
-// BodyLength is the length of the client's body, -1 when it is not known.
-func (e *Exchange) BodyLength() int64 {
-	r := e.R
-	if r.In.Chunked && r.Body != nil {
-		return r.Body.Size
-	}
-	return r.In.ContentLength
 }

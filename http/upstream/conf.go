@@ -12,8 +12,7 @@ import (
 type Conf struct {
 	// Upstream are the peers, nil where the address has variables.
 	Upstream *Upstream
-	// pass is the address with variables (SetPass), nil for a fixed one.
-	pass *http.Complex
+	pass     pass
 
 	ConnectTimeout, SendTimeout, ReadTimeout conf.Opt[time.Duration]
 
@@ -65,6 +64,10 @@ type Conf struct {
 type Traits struct {
 	// Module is the prefix of the directives, as in "proxy_buffers".
 	Module string
+	// Schema is the one of the peers' addresses, for the log, and SchemaTLS that
+	// of peers that speak TLS. With both, the address in the configuration may
+	// begin with either (SetPass).
+	Schema, SchemaTLS string
 	// HideHeaders are the fields of responses that are not passed on unless
 	// PREFIX_pass_header says so.
 	HideHeaders []string

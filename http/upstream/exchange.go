@@ -19,8 +19,9 @@ type Protocol interface {
 	Restart(e *Exchange)
 	// Header goes on with the response header in Exchange.Unread.
 	Header(e *Exchange) Header
-	// StartBody sets Exchange.Length, and Keep where there is no body.
-	StartBody(e *Exchange)
+	// StartBody sets Exchange.Length, and Keep where there is no body. An
+	// error, which it has logged, ends the exchange.
+	StartBody(e *Exchange) error
 	// Body takes bytes of the body as they came and hands what is data in them
 	// to Exchange.Data. It keeps Length and Keep up to date. An error, which
 	// it has logged, ends the exchange.
@@ -80,6 +81,15 @@ type Exchange struct {
 	Schema, URI string
 	// TLS: the peers speak TLS.
 	TLS bool
+	// Authority is the address passed to, as the peers know it.
+	Authority string
+	// Streaming: the client's body is passed on as it arrives.
+	Streaming bool
+	// ALPN is the name of the protocol where it is to be agreed on with TLS, and
+	// where connections of one are of no use for another; "" for HTTP/1.1.
+	ALPN string
+	// Given is the body that BodyGiven stands for.
+	Given []byte
 	// Method replaces the request's when the cache wants another.
 	Method string
 	// OnHeader, if not nil, is called when a response's header is there.
@@ -115,6 +125,7 @@ type Exchange struct {
 	began    int64 // of the first one
 	cached   bool  // the connection had been kept
 
+	greeting []byte // what goes before the request
 	req      []byte // the request up to its body
 	body     Body
 	sent     bool // something of the request was sent
@@ -145,7 +156,7 @@ func New(r *http.Request, c *Conf, t *Traits, p Protocol) *Exchange {
 	m := mainSlot.Of(r.Scope)
 	e := m.pool.get()
 	e.main, e.R, e.Conf, e.Traits, e.Protocol = m, r, c, t, p
-	e.Upstream, e.Buffering = c.Upstream, c.Buffering.V
+	e.Upstream, e.Buffering, e.Schema = c.Upstream, c.Buffering.V, t.Schema
 	e.ConnectTimeout, e.SendTimeout, e.ReadTimeout = c.ConnectTimeout.V, c.SendTimeout.V, c.ReadTimeout.V
 	e.In.reset()
 	if old := OfRequest(r); old != nil {
@@ -234,6 +245,9 @@ func (e *Exchange) try() (fail int, v http.Verdict) {
 	}
 	e.sent, e.bodySent, e.received = false, false, false
 	e.state.ConnectTime = e.Msec() - e.start
+	if c, ok := e.Protocol.(Connecter); ok {
+		c.Connected(e)
+	}
 	if fail, v = e.send(); fail != 0 || v != http.OK {
 		return fail, v
 	}
@@ -388,6 +402,7 @@ func (e *Exchange) finish(v http.Verdict) http.Verdict {
 		return v
 	}
 	e.finished = true
+	e.sender.stop()
 	e.settle()
 	if f, ok := e.Protocol.(Finisher); ok {
 		f.Finish(e, v)
@@ -490,47 +505,4 @@ func (e *Exchange) AppendLog(b []byte) []byte {
 		b = append(b, ':')
 	}
 	return append(append(b, e.URI...), '"')
-}
-
-// pool keeps the exchanges of a worker for reuse.
-type pool struct {
-	free []*Exchange
-	bufs bufPool
-}
-
-// maxPooled bounds the exchanges that are kept.
-const maxPooled = 256
-
-func (p *pool) get() *Exchange {
-	if n := len(p.free); n > 0 {
-		e := p.free[n-1]
-		p.free = p.free[:n-1]
-		return e
-	}
-	e := &Exchange{}
-	e.release = e.recycle
-	e.pipe.e, e.sender.e = e, e
-	e.pipe.readLoop = e.pipe.reader
-	e.sender.loop = e.sender.run
-	return e
-}
-
-// recycle runs at the end of the request.
-func (e *Exchange) recycle() {
-	e.finish(http.Done)
-	p := &e.main.pool
-	e.pipe.reset()
-	if len(p.free) >= maxPooled || cap(e.req) > 1<<16 {
-		return
-	}
-	clear(e.out)
-	clear(e.pieces)
-	clear(e.states)
-	in, pp, s := e.In, e.pipe, e.sender
-	in.reset()
-	*e = Exchange{
-		In: in, pipe: pp, sender: s, release: e.release, req: e.req[:0], buf: e.buf, pieces: e.pieces[:0],
-		out: e.out[:0], states: e.states[:0], caching: caching{own: e.own},
-	}
-	p.free = append(p.free, e)
 }

@@ -27,6 +27,8 @@ type linkKey struct {
 	// host is the name that a balancer gave the peer, in lower case.
 	host string
 	tls  bool
+	// alpn is the protocol spoken, as in Exchange.ALPN.
+	alpn string
 	// tag is the location, where each has its own connections.
 	tag *Conf
 }
@@ -40,7 +42,7 @@ type limits struct {
 // idlePool is where connections to the peer in use are kept, and under which
 // key; nil if they are not kept.
 func (e *Exchange) idlePool() (*IdlePool, linkKey) {
-	key := linkKey{addr: e.Peer.Key, local: e.Local, tls: e.TLS, host: e.Host}
+	key := linkKey{addr: e.Peer.Key, local: e.Local, tls: e.TLS, host: e.Host, alpn: e.ALPN}
 	if p := e.Reuse.Pool; p != nil {
 		if e.TLS && key.host == "" {
 			key.host = strings.Clone(e.sslName())
@@ -95,7 +97,7 @@ func (p *IdlePool) take(key linkKey) *link {
 func (p *IdlePool) put(l *link, e *Exchange, key linkKey, max limits) bool {
 	loop := l.Loop()
 	switch {
-	case p.Max == 0, l.requests >= max.requests, l.EOF(), l.Closed(), e.R.Conn.Worker.Exiting(),
+	case p.Max == 0, l.writing, l.requests >= max.requests, l.EOF(), l.Closed(), e.R.Conn.Worker.Exiting(),
 		loop.NowMsec()-l.Start > max.age.Milliseconds():
 		return false
 	}

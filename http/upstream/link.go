@@ -13,6 +13,14 @@ type link struct {
 	requests int64
 	// sent counts the bytes sent in the current exchange.
 	sent int64
+	// wire is what the protocol keeps with the connection.
+	wire any
+
+	// writing: somebody is at sending, or is going to; what others have to say
+	// is in control until then. waiting is the fiber that is next.
+	writing bool
+	control []byte
+	waiting *event.Fiber
 
 	key  linkKey
 	pool *IdlePool
@@ -103,3 +111,66 @@ func (l *link) Close() {
 	}
 	l.Conn.Close()
 }
+
+// acquire waits until nobody else is sending.
+func (l *link) acquire() error {
+	f := l.Loop().Current()
+	for l.writing {
+		l.waiting = f
+		why := f.Park()
+		l.waiting = nil
+		if why == event.Canceled {
+			return f.Err()
+		}
+	}
+	l.writing = true
+	return nil
+}
+
+// release ends what acquire began, after sending what has been waiting.
+func (l *link) release() error {
+	for len(l.control) > 0 {
+		b := l.control
+		l.control = nil
+		n, err := l.Writev([][]byte{b})
+		l.sent += n
+		if err != nil {
+			return err
+		}
+	}
+	l.writing = false
+	if l.waiting != nil {
+		l.waiting.Ready()
+	}
+	return nil
+}
+
+// say sends bytes that are no part of the request, between two pieces of it.
+// What the peer does not take at once a fiber sends.
+func (l *link) say(b []byte) {
+	l.control = append(l.control, b...)
+	if l.writing {
+		return
+	}
+	l.writing = true
+	n, err := l.TryWritev([][]byte{l.control})
+	l.sent += n
+	l.control = l.control[n:]
+	if err == event.ErrAgain {
+		l.Loop().Go(func() { _ = l.release() }) // reading will fail as well
+		return
+	}
+	l.control, l.writing = nil, false
+}
+
+// Wire is what SetWire was given on the connection, nil if it is new.
+func (e *Exchange) Wire() any { return e.link.wire }
+
+// SetWire keeps something with the connection for as long as it exists.
+func (e *Exchange) SetWire(v any) { e.link.wire = v }
+
+// Say sends bytes that are no part of the request, between two frames of it.
+func (e *Exchange) Say(b []byte) { e.link.say(b) }
+
+// Unsaid is how much of what Say was given waits for the peer.
+func (e *Exchange) Unsaid() int { return len(e.link.control) }

@@ -25,23 +25,31 @@ type ParamSet struct {
 	cached *ParamSet
 }
 
+// ParamConf is what a location tells CGI-like peers of a request.
+type ParamConf struct {
+	given conf.Opt[[]Param]
+	set   *ParamSet
+}
+
 // Param is the row "PREFIX_param".
-func (w Rows[C]) Param(field func(*C) *conf.Opt[[]Param]) conf.Directive {
-	return conf.Repeat(w.Slot, w.Prefix+"_param", in, conf.Take23, field, nil, func(cf *conf.Conf, o *conf.Opt[[]Param]) error {
-		v, err := http.CompileArg(cf, cf.Args[1])
-		if err != nil {
-			return err
-		}
-		p := Param{Name: cf.Args[0], Value: v}
-		if len(cf.Args) == 3 {
-			if cf.Args[2] != "if_not_empty" {
-				return cf.Errorf(`invalid parameter "%s"`, cf.Args[2])
+func (w Rows[C]) Param(of func(c *C) *ParamConf) conf.Directive {
+	return conf.Repeat(w.Slot, w.Prefix+"_param", in, conf.Take23,
+		func(c *C) *conf.Opt[[]Param] { return &of(c).given }, nil,
+		func(cf *conf.Conf, o *conf.Opt[[]Param]) error {
+			v, err := http.CompileArg(cf, cf.Args[1])
+			if err != nil {
+				return err
 			}
-			p.skipEmpty = true
-		}
-		o.Put(append(o.V, p))
-		return nil
-	})
+			p := Param{Name: cf.Args[0], Value: v}
+			if len(cf.Args) == 3 {
+				if cf.Args[2] != "if_not_empty" {
+					return cf.Errorf(`invalid parameter "%s"`, cf.Args[2])
+				}
+				p.skipEmpty = true
+			}
+			o.Put(append(o.V, p))
+			return nil
+		})
 }
 
 // Default is a parameter that is passed unless the configuration gives it.
@@ -94,42 +102,42 @@ func NewParamSet(cf *conf.Conf, list []Param, defaults []Default) (*ParamSet, er
 	return s, nil
 }
 
-// MergeParams makes a block's set, or shares that of the block outside if the
-// block has no parameters of its own. With a cache there is a second set.
-func MergeParams(cf *conf.Conf, c *Conf, list, outer *conf.Opt[[]Param], outerSet **ParamSet) (*ParamSet, error) {
-	shared := len(list.V) == 0 && len(outer.V) == 0 || len(list.V) > 0 && len(list.V) == len(outer.V) && &list.V[0] == &outer.V[0]
-	var s *ParamSet
-	var err error
+// Merge makes a block's set, or shares that of the block outside if the block
+// has no parameters of its own. With a cache there is a second set.
+func (p *ParamConf) Merge(cf *conf.Conf, c *Conf, outer *ParamConf) (err error) {
+	a, b := p.given.V, outer.given.V
+	shared := len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
 	if shared {
-		s = *outerSet
+		p.set = outer.set
 	}
-	if s == nil {
-		if s, err = NewParamSet(cf, list.V, DefaultParams); err != nil {
-			return nil, err
+	if p.set == nil {
+		if p.set, err = NewParamSet(cf, a, DefaultParams); err != nil {
+			return err
 		}
 	}
-	if c.Cache.On() && s.cached == nil {
-		if s.cached, err = NewParamSet(cf, list.V, CacheParams); err != nil {
-			return nil, err
+	if c.Cache.On() && p.set.cached == nil {
+		if p.set.cached, err = NewParamSet(cf, a, CacheParams); err != nil {
+			return err
 		}
 	}
 	if shared {
-		*outerSet = s
+		outer.set = p.set
 	}
-	return s, nil
+	return nil
 }
 
 // For is the set for an exchange.
-func (s *ParamSet) For(e *Exchange) *ParamSet {
+func (p *ParamConf) For(e *Exchange) *ParamSet {
 	if e.Cacheable {
-		return s.cached
+		return p.set.cached
 	}
-	return s
+	return p.set
 }
 
 // Append appends all parameters of a request with add, which gets a name and
 // the parts of a value.
-func (s *ParamSet) Append(b []byte, r *http.Request, header bool, add func(b []byte, name, value string) []byte) []byte {
+func (s *ParamSet) Append(b []byte, e *Exchange, add func(b []byte, name, value string) []byte) []byte {
+	r := e.R
 	for i := range s.list {
 		p := &s.list[i]
 		v := p.Value.Eval(r)
@@ -138,7 +146,7 @@ func (s *ParamSet) Append(b []byte, r *http.Request, header bool, add func(b []b
 		}
 		b = add(b, p.Name, v)
 	}
-	if !header {
+	if !e.Conf.PassRequestHeaders.V {
 		return b
 	}
 	var name []byte

@@ -7,55 +7,123 @@ import (
 	"moongate/http"
 )
 
-// SetPass is "PREFIX_pass address" for protocols whose addresses have neither
-// scheme nor URI. defaultPort may be 0. handle becomes the location's handler.
-func (c *Conf) SetPass(cf *conf.Conf, address string, defaultPort uint16, handle http.Handler) error {
-	if c.Upstream != nil || c.pass != nil {
+// pass is where a location passes its requests to, beside the upstream.
+type pass struct {
+	// value is the address with variables, nil for a fixed one.
+	value *http.Complex
+	// secure: the fixed address is one of TLS.
+	secure bool
+	// authority is what the fixed address is to the peer.
+	authority string
+}
+
+// PassRow is the row "PREFIX_pass address".
+func (w Rows[C]) PassRow(t *Traits, handle func(c *C, r *http.Request) http.Verdict) conf.Directive {
+	return w.Slot.Custom(w.Prefix+"_pass", conf.HTTPLocation|conf.HTTPLocationIf|conf.HTTPLimitExcept, conf.Take1,
+		func(cf *conf.Conf, c *C) error {
+			return w.Of(c).SetPass(cf, t, cf.Args[0], func(r *http.Request) http.Verdict { return handle(c, r) })
+		})
+}
+
+// SetPass is "PREFIX_pass address" for protocols whose addresses have no URI.
+// handle becomes the location's handler.
+func (c *Conf) SetPass(cf *conf.Conf, t *Traits, address string, handle http.Handler) error {
+	if c.Upstream != nil || c.pass.value != nil {
 		return conf.ErrDuplicate
 	}
 	l := http.LocOf(cf)
 	l.Handler = handle
 	l.AutoRedirect = l.AutoRedirect || strings.HasSuffix(l.Name, "/")
 	if strings.Contains(address, "$") {
+		if t.SchemaTLS != "" {
+			c.SSL.UseTLS()
+		}
 		v, err := http.CompileArg(cf, address)
-		c.pass = v
+		c.pass.value = v
 		return err
 	}
-	up, _, err := Add(cf, address, http.URLOptions{DefaultPort: defaultPort})
-	c.Upstream = up
+	_, address, c.pass.secure = t.cutSchema(address)
+	if c.pass.secure {
+		c.SSL.UseTLS()
+	}
+	up, u, err := Add(cf, address, http.URLOptions{})
+	if err == nil {
+		c.Upstream, c.pass.authority = up, authority(u)
+	}
 	return err
 }
 
-// InheritPass lets a block without a URI of its own pass requests to where the
-// location does; it reports whether it did.
-func (c *Conf) InheritPass(cf *conf.Conf, outer *Conf, handle http.Handler) bool {
-	l := http.LocOf(cf)
-	if !l.NoName || c.Upstream != nil || c.pass != nil {
-		return false
+// cutSchema takes one of the schemas off an address.
+func (t *Traits) cutSchema(s string) (schema, rest string, secure bool) {
+	if t.SchemaTLS == "" {
+		return t.Schema, s, false
 	}
-	c.Upstream, c.pass = outer.Upstream, outer.pass
-	if l.Handler == nil && (c.Upstream != nil || c.pass != nil) {
-		l.Handler = handle
+	if n := len(t.SchemaTLS); len(s) >= n && strings.EqualFold(s[:n], t.SchemaTLS) {
+		return s[:n], s[n:], true
 	}
-	return true
+	if n := len(t.Schema); len(s) >= n && strings.EqualFold(s[:n], t.Schema) {
+		return s[:n], s[n:], false
+	}
+	return t.Schema, s, false
 }
 
-// EvalPass computes an address with variables, of which cut may take a scheme
-// off; false after saying in the log what is wrong with it.
-func (e *Exchange) EvalPass(defaultPort uint16, cut func(s string) string) bool {
-	if e.Conf.pass == nil {
+// authority is what an address is to the peer that it belongs to.
+func authority(u *http.URL) string {
+	switch {
+	case u.Unix:
+		return "localhost"
+	case u.NoPort:
+		return u.Host
+	}
+	return u.Host + ":" + u.PortText
+}
+
+// InheritPass lets a block without a URI of its own pass requests to where the
+// location does.
+func (c *Conf) InheritPass(cf *conf.Conf, outer *Conf, handle http.Handler) {
+	l := http.LocOf(cf)
+	if !l.NoName || c.Upstream != nil || c.pass.value != nil {
+		return
+	}
+	c.Upstream, c.pass = outer.Upstream, outer.pass
+	c.SSL.InheritUse(&outer.SSL)
+	if l.Handler == nil && (c.Upstream != nil || c.pass.value != nil) {
+		l.Handler = handle
+	}
+}
+
+// Pass passes a request on with its body: what the handler of a location with
+// PREFIX_pass does.
+func (c *Conf) Pass(r *http.Request, t *Traits, p Protocol) http.Verdict {
+	e := New(r, c, t, p)
+	if !e.EvalPass() {
+		return http.StatusInternalServerError
+	}
+	if v := e.ReadBody(); v != http.OK {
+		return v
+	}
+	return e.Run()
+}
+
+// EvalPass finds out where the request is passed to. If the address has
+// variables it may turn out wrong: then it is false, after saying so in the log.
+func (e *Exchange) EvalPass() bool {
+	c, t := e.Conf, e.Traits
+	if c.pass.value == nil {
+		e.Schema, e.TLS, e.Authority = t.Schema, c.pass.secure, c.pass.authority
+		if e.TLS {
+			e.Schema = t.SchemaTLS
+		}
 		return true
 	}
-	s := e.Conf.pass.Eval(e.R)
-	if cut != nil {
-		s = cut(s)
-	}
-	u, err := http.ParseURL(nil, s, http.URLOptions{DefaultPort: defaultPort, NoResolve: true})
+	var s string
+	e.Schema, s, e.TLS = t.cutSchema(c.pass.value.Eval(e.R))
+	u, err := http.ParseURL(nil, s, http.URLOptions{NoResolve: true})
 	if err != nil {
 		e.R.Error(`%s in upstream "%s"`, err, s)
 		return false
 	}
-	e.Target = NewTarget(u)
+	e.Target, e.Authority = NewTarget(u), authority(u)
 	return true
 }
 
@@ -66,4 +134,35 @@ func NewTarget(u *http.URL) *Target {
 		t.Addr = u.Addrs[0]
 	}
 	return t
+}
+
+// ReadBody reads the client's body, or begins to pass it on as it arrives.
+func (e *Exchange) ReadBody() http.Verdict {
+	r, c := e.R, e.Conf
+	if r.IsMain() && r.Body == nil && !r.BodyDiscarded && !c.RequestBuffering.V && c.PassRequestBody.V && r.HasBody() {
+		v := http.OK
+		e.Streaming, v = e.Stream()
+		return v
+	}
+	return r.ReadBody()
+}
+
+// BodyKind is where the body that the location passes on comes from.
+func (e *Exchange) BodyKind() Body {
+	switch {
+	case e.Streaming:
+		return BodyStreamed
+	case e.Conf.PassRequestBody.V && e.R.Body != nil && e.R.Body.Size > 0:
+		return BodyRead
+	}
+	return BodyNone
+}
+
+// BodyLength is the length of the client's body, -1 when it is not known.
+func (e *Exchange) BodyLength() int64 {
+	r := e.R
+	if r.In.Chunked && r.Body != nil {
+		return r.Body.Size
+	}
+	return r.In.ContentLength
 }

@@ -375,6 +375,9 @@ func (p *pipe) write() http.Verdict {
 
 // wait parks the writer until there is something to do.
 func (p *pipe) wait() http.Verdict {
+	if s := &p.e.sender; s.gaveUp() {
+		return s.verdict()
+	}
 	if p.main.Park() == event.Canceled {
 		err := p.main.Err()
 		if p.e.aborted(err) {

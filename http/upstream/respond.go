@@ -44,7 +44,9 @@ func (e *Exchange) respond() http.Verdict {
 		return e.finish(http.OK)
 	}
 	e.watch()
-	e.Protocol.StartBody(e)
+	if e.Protocol.StartBody(e) != nil {
+		return e.finish(http.Error)
+	}
 	if !e.Buffering {
 		return e.relay()
 	}
@@ -96,9 +98,10 @@ func (e *Exchange) relay() http.Verdict {
 // readMore waits for more of the body.
 func (e *Exchange) readMore() (rest []byte, eof bool, v http.Verdict) {
 	e.R.Conn.Action = "reading upstream"
-	e.link.ReadTimeout = e.ReadTimeout
-	n, err := e.link.Read(e.buf)
+	n, err := e.read()
 	switch {
+	case err == errStopSending:
+		return nil, false, e.sender.verdict()
 	case err == nil:
 		e.state.BytesReceived += int64(n)
 		return e.buf[:n], false, http.OK
@@ -112,6 +115,23 @@ func (e *Exchange) readMore() (rest []byte, eof bool, v http.Verdict) {
 	}
 	e.ioFailed(err)
 	return nil, false, http.StatusBadGateway
+}
+
+// read reads from the peer, unless sending the request fails while it waits.
+func (e *Exchange) read() (int, error) {
+	for {
+		n, err := e.link.TryRead(e.buf)
+		if err != event.ErrAgain {
+			return n, err
+		}
+		if e.sender.gaveUp() {
+			return 0, errStopSending
+		}
+		in := [1]event.Interest{{Conn: e.link.Conn, Read: true}}
+		if _, err := e.R.Loop().WaitAny(e.ReadTimeout, in[:]); err != nil {
+			return 0, err
+		}
+	}
 }
 
 // flushPieces sends what Data collected, at once.
@@ -134,6 +154,7 @@ func (e *Exchange) lastPieces() http.Verdict {
 // leavePeer is for when the response is complete: the peer's connection is free
 // for others while the client takes its time.
 func (e *Exchange) leavePeer() {
+	e.sender.stop()
 	e.settle()
 	if e.Peer != nil {
 		e.freePeer(PeerDone)

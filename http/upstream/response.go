@@ -50,7 +50,15 @@ func (h *Response) Get(id http.HeaderID) *http.Header {
 // one, which was logged, makes the whole response invalid.
 func (e *Exchange) Field(name, value []byte) Header {
 	p := e.R.Pool
-	f := http.Header{Name: p.String(name), Value: p.String(value), ID: wire.LookupHeader(name)}
+	return e.takeField(http.Header{Name: p.String(name), Value: p.String(value), ID: wire.LookupHeader(name)})
+}
+
+// AddField is Field for strings, which it keeps.
+func (e *Exchange) AddField(name, value string) Header {
+	return e.takeField(http.Header{Name: name, Value: value, ID: wire.LookupHeader(buf.Bytes(name))})
+}
+
+func (e *Exchange) takeField(f http.Header) Header {
 	if f.ID != 0 && e.In.Status != int(http.StatusEarlyHints) {
 		if take := takers[f.ID]; take != nil {
 			if h := take(e, &f); h != HeaderDone {
@@ -68,7 +76,12 @@ func (e *Exchange) Field(name, value []byte) Header {
 // Trailer takes in a field that came behind the body.
 func (e *Exchange) Trailer(name, value []byte) {
 	p := e.R.Pool
-	e.In.Trailers = append(e.In.Trailers, http.Header{Name: p.String(name), Value: p.String(value), ID: wire.LookupHeader(name)})
+	e.AddTrailer(p.String(name), p.String(value))
+}
+
+// AddTrailer is Trailer for strings, which it keeps.
+func (e *Exchange) AddTrailer(name, value string) {
+	e.In.Trailers = append(e.In.Trailers, http.Header{Name: name, Value: value, ID: wire.LookupHeader(buf.Bytes(name))})
 }
 
 // takers draw the consequences of fields when they are read

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -95,6 +96,11 @@ func (w Rows[C]) Bodies() []conf.Directive {
 			func(cf *conf.Conf) (StorePath, error) { return of(s.Of(cf.Scope)).parseStore(cf, w.Prefix) }),
 		conf.Value(s, p+"store_access", in, conf.Take123, func(c *C) *conf.Opt[uint32] { return &of(c).StoreAccess }, 0o600, conf.ParseAccess),
 	}
+}
+
+// All are the directives of a module that passes requests on and has a cache.
+func (w Rows[C]) All() []conf.Directive {
+	return slices.Concat(w.Common(), w.Sockets(), w.Headers(), w.Bodies(), w.Cache())
 }
 
 // SendLowat is the row "PREFIX_send_lowat", which Linux has no use for.

@@ -21,15 +21,24 @@ const (
 	BodyRead
 	// BodyStreamed is the client's, as it arrives.
 	BodyStreamed
+	// BodyGiven is Exchange.Given.
+	BodyGiven
 )
 
 // Framer is a Protocol that wraps the body of the request into frames.
 type Framer interface {
-	// MaxFrame is how much of the body goes into one frame.
-	MaxFrame() int
-	// Frame returns what comes before and after n bytes of the body; with n 0
-	// it returns in head what ends the body.
-	Frame(e *Exchange, n int) (head, tail []byte)
+	// Room is how much of n bytes of the body, n > 0, can go into a frame now.
+	// It may be none if wait is not set, else Room parks the fiber.
+	Room(e *Exchange, n int, wait bool) (int, error)
+	// Frame returns what comes before and after n bytes of the body, of which
+	// they may be the last; n is 0 only then.
+	Frame(e *Exchange, n int, last bool) (head, tail []byte)
+}
+
+// Connecter is a Protocol that wants to know the connection before the request
+// is sent on it. It may call Greet and Begin.
+type Connecter interface {
+	Connected(e *Exchange)
 }
 
 // Buffer is memory for Protocol.Request to append the request to.
@@ -37,6 +46,12 @@ func (e *Exchange) Buffer() []byte { return e.req[:0] }
 
 // Begin says what the request is: bytes, and where its body comes from.
 func (e *Exchange) Begin(req []byte, body Body) { e.req, e.body = req, body }
+
+// Sent is the request that Begin was given.
+func (e *Exchange) Sent() []byte { return e.req }
+
+// Greet says what is sent before the request, on a new connection.
+func (e *Exchange) Greet(b []byte) { e.greeting = b }
 
 // Stream has the request's body passed on as it arrives. If all of it is there
 // already, the body is read like any other: then streaming is false.
@@ -50,17 +65,21 @@ type sender struct {
 	e     *Exchange
 	fiber event.FiberRef
 	main  *event.Fiber
+	// stopper waits for the end of the fiber.
+	stopper *event.Fiber
 	// loop is run as a value, made once.
 	loop func()
 	// running until the fiber has ended.
 	running bool
+	// owner: it is the fiber's turn to write on the connection.
+	owner bool
 	// skip is how much of the request and a body in memory has been sent.
 	skip int
 	// fail and v are why sending ended before its time.
 	fail int
 	v    http.Verdict
 	err  error
-	iov  [3][]byte
+	iov  [6][]byte
 	// first is what had come of a streamed body before sending began.
 	first []byte
 }
@@ -79,19 +98,21 @@ func (e *Exchange) send() (fail int, v http.Verdict) {
 		e.bodySent = true
 		return 0, http.OK
 	}
+	e.link.WriteTimeout = e.SendTimeout
+	e.link.writing = true
 	_, framed := e.Protocol.(Framer)
 	inMemory := e.body != BodyStreamed && (e.R.Body == nil || e.R.Body.File == nil)
 	if e.body == BodyNone || inMemory && !framed {
-		s.iov = [3][]byte{e.req}
+		s.iov = [len(s.iov)][]byte{e.greeting, e.req}
 		if e.body == BodyRead {
-			s.iov[1] = e.R.Body.Bytes
+			s.iov[2] = e.R.Body.Bytes
 		}
-		e.link.WriteTimeout = e.SendTimeout
-		n, err := e.link.TryWritev(s.iov[:2])
+		n, err := e.link.TryWritev(s.iov[:3])
 		e.link.sent += n
 		switch {
 		case err == nil:
 			e.bodySent = true
+			e.link.writing = false
 			return 0, http.OK
 		case errors.Is(err, event.ErrTimeout):
 			return FailTimeout, http.OK
@@ -109,9 +130,8 @@ func (e *Exchange) send() (fail int, v http.Verdict) {
 			return FailError, http.OK
 		}
 	}
-	s.running = true
+	s.running, s.owner = true, true
 	s.main = e.R.Loop().Current()
-	e.link.WriteTimeout = e.SendTimeout
 	s.fiber = e.R.Loop().Go(s.loop).Ref()
 	return 0, http.OK
 }
@@ -131,6 +151,9 @@ func (s *sender) run() {
 	}
 	s.running = false
 	s.main.Ready()
+	if s.stopper != nil {
+		s.stopper.Ready()
+	}
 }
 
 // sendAll sends the request and its body.
@@ -141,14 +164,18 @@ func (s *sender) sendAll() error {
 	switch {
 	case e.body == BodyStreamed:
 		return s.stream(framer)
+	case e.body == BodyGiven:
+		return s.frame(framer, true, e.Given, true)
 	case e.body == BodyNone || body == nil:
-		return s.write(e.req)
+		return s.write(e.greeting, e.req)
+	case framer != nil && body.File == nil:
+		return s.frame(framer, true, body.Bytes, true)
 	case framer != nil:
 		return s.frames(framer)
 	case body.File == nil:
-		return s.write(e.req, body.Bytes)
+		return s.write(e.greeting, e.req, body.Bytes)
 	}
-	if err := s.write(e.req); err != nil {
+	if err := s.write(e.greeting, e.req); err != nil {
 		return err
 	}
 	n, err := e.link.Sendfile(body.File.FD, 0, body.Size, e.R.Core.SendfileMaxChunk.V)
@@ -158,67 +185,93 @@ func (s *sender) sendAll() error {
 
 // write sends pieces, of which s.skip bytes have been sent already.
 func (s *sender) write(bufs ...[]byte) error {
-	for i, b := range bufs {
-		n := min(s.skip, len(b))
-		bufs[i] = b[n:]
-		s.skip -= n
+	l := s.e.link
+	if !s.owner {
+		if err := l.acquire(); err != nil {
+			return err
+		}
 	}
-	n, err := s.e.link.Writev(bufs)
-	s.e.link.sent += n
-	return err
-}
-
-// frames sends a body that was read, in frames.
-func (s *sender) frames(f Framer) error {
-	e, body := s.e, s.e.R.Body
-	if err := s.write(e.req); err != nil {
+	s.owner = false
+	list := s.iov[:0]
+	for _, b := range bufs {
+		n := min(s.skip, len(b))
+		s.skip -= n
+		if n < len(b) {
+			list = append(list, b[n:])
+		}
+	}
+	n, err := l.Writev(list)
+	l.sent += n
+	if err != nil {
 		return err
 	}
-	var mem []byte
-	if body.File != nil {
-		mem = e.main.pool.bufs.get(int64(f.MaxFrame()))
-		defer e.main.pool.bufs.put(mem)
+	return l.release()
+}
+
+// frame sends a piece of the body in frames, behind the head of the request if
+// that has not been sent.
+func (s *sender) frame(f Framer, head bool, piece []byte, last bool) error {
+	e := s.e
+	for {
+		n := len(piece)
+		if n > 0 {
+			var err error
+			if n, err = f.Room(e, n, !head); err != nil {
+				return err
+			}
+		}
+		var err error
+		switch end := last && n == len(piece); {
+		case n > 0 || end:
+			before, after := f.Frame(e, n, end)
+			if head {
+				err = s.write(e.greeting, e.req, before, piece[:n], after)
+			} else {
+				err = s.write(before, piece[:n], after)
+			}
+		case head:
+			err = s.write(e.greeting, e.req)
+		}
+		head = false
+		if piece = piece[n:]; err != nil || len(piece) == 0 {
+			return err
+		}
 	}
-	for off := int64(0); off < body.Size; {
-		n := int(min(int64(f.MaxFrame()), body.Size-off))
-		piece := mem
-		if body.File == nil {
-			piece = body.Bytes[off : off+int64(n)]
-		} else {
-			m, err := unix.Pread(body.File.FD, mem[:n], off)
-			if err != nil || m == 0 {
+}
+
+// fileChunk is how much of a body in a file is read at a time.
+const fileChunk = 64 << 10
+
+// frames sends a body that was read into a file, in frames.
+func (s *sender) frames(f Framer) error {
+	e, body := s.e, s.e.R.Body
+	mem := e.main.pool.bufs.get(fileChunk)
+	defer e.main.pool.bufs.put(mem)
+	for off := int64(0); ; {
+		n, err := 0, error(nil)
+		if off < body.Size {
+			if n, err = unix.Pread(body.File.FD, mem[:min(fileChunk, body.Size-off)], off); err != nil || n == 0 {
 				e.R.Logf(log.Crit, err, `pread() "%s" failed`, body.Path)
 				s.v = http.StatusInternalServerError
 				return errStopSending
 			}
-			piece, n = mem[:m], m
 		}
-		head, tail := f.Frame(e, n)
-		if err := s.write(head, piece, tail); err != nil {
+		last := off+int64(n) == body.Size
+		if err := s.frame(f, off == 0, mem[:n], last); err != nil || last {
 			return err
 		}
 		off += int64(n)
 	}
-	head, _ := f.Frame(e, 0)
-	return s.write(head)
 }
 
 // stream sends the body as it comes from the client.
 func (s *sender) stream(f Framer) error {
 	e, r := s.e, s.e.R
-	if n := len(s.first); n > 0 {
-		if err := s.writeFrame(f, e.req, s.first, false); err != nil {
-			return err
-		}
-		s.first = nil
-	} else if err := s.write(e.req); err != nil {
+	if err := s.piece(f, true, s.first, false); err != nil {
 		return err
 	}
-	size := max(r.Core.ClientBodyBufferSize.V, 1024)
-	if f != nil {
-		size = min(size, int64(f.MaxFrame()))
-	}
-	mem := e.main.pool.bufs.get(size)
+	s.first = nil
+	mem := e.main.pool.bufs.get(max(r.Core.ClientBodyBufferSize.V, 1024))
 	defer e.main.pool.bufs.put(mem)
 	for {
 		n, v := r.Stream.ReadBody(r, mem)
@@ -232,31 +285,30 @@ func (s *sender) stream(f Framer) error {
 			s.v = v
 			return errStopSending
 		}
-		if err := s.writeFrame(f, nil, mem[:n], done); err != nil || done {
+		if err := s.piece(f, false, mem[:n], done); err != nil || done {
 			return err
 		}
 	}
 }
 
-// writeFrame writes a piece of the body behind what comes before it, and the
-// end of the body if this is the last piece.
-func (s *sender) writeFrame(f Framer, before, piece []byte, last bool) error {
-	if f == nil {
-		return s.write(before, piece)
+// piece sends a piece of the body, in frames or as it is.
+func (s *sender) piece(f Framer, head bool, piece []byte, last bool) error {
+	switch {
+	case f != nil:
+		return s.frame(f, head, piece, last)
+	case head:
+		return s.write(s.e.greeting, s.e.req, piece)
 	}
-	var head, tail, end []byte
-	if len(piece) > 0 {
-		head, tail = f.Frame(s.e, len(piece))
-	}
-	if last {
-		end, _ = f.Frame(s.e, 0)
-	}
-	return s.write(before, head, piece, tail, end)
+	return s.write(piece)
 }
 
 // stop ends the fiber, whose work is not needed any more.
 func (s *sender) stop() {
+	if !s.running {
+		return
+	}
 	f := s.e.R.Loop().Current()
+	s.stopper = f
 	for s.running {
 		if other := s.fiber.Fiber(); other != nil {
 			other.Cancel(errStopSending)
@@ -268,15 +320,33 @@ func (s *sender) stop() {
 			f.Uncancel()
 		}
 	}
+	s.stopper = nil
+	s.fail, s.v, s.err = 0, http.OK, nil
 }
 
 // failed reports why the fiber gave up; 0 and OK mean that it did not.
 func (s *sender) failed() (fail int, v http.Verdict) {
-	if s.fail != 0 || s.v != http.OK {
+	if s.gaveUp() {
 		s.e.R.Conn.Action = "sending request to upstream"
 		if s.err != nil {
 			s.e.ioFailed(s.err)
 		}
 	}
 	return s.fail, s.v
+}
+
+// gaveUp reports whether the request could not be sent.
+func (s *sender) gaveUp() bool { return s.fail != 0 || s.v != http.OK }
+
+// verdict is what the end of a response is that has begun when the request
+// cannot be sent; the reason is logged.
+func (s *sender) verdict() http.Verdict {
+	fail, v := s.failed()
+	if v != http.OK {
+		return v
+	}
+	if fail == FailTimeout {
+		s.e.R.Logf(log.Error, errTimedOut, "upstream timed out")
+	}
+	return failStatus(fail)
 }

@@ -177,6 +177,9 @@ func (e *Exchange) handshake() (fail int, v http.Verdict) {
 			}
 		}
 	}
+	if e.ALPN != "" {
+		o.ALPN = []string{e.ALPN}
+	}
 	r.Conn.Action = "SSL handshaking to upstream"
 	if hook := r.Conn.Worker.Main.UpstreamHandshake; hook != nil {
 		hook(r, &o)

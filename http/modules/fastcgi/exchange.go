@@ -13,9 +13,9 @@ import (
 
 // exchange is the state of one request: nginx's ngx_http_fastcgi_ctx_t.
 type exchange struct {
-	conf      *locConf
-	streaming bool
-	frame     [headerSize]byte
+	conf  *locConf
+	frame [headerSize]byte
+	tail  [2 * headerSize]byte
 
 	rec record
 	// stdout: something came on standard output; header lines of it that are
@@ -47,7 +47,7 @@ func (x *exchange) Request(e *upstream.Exchange) http.Verdict {
 	at := len(b)
 	b = appendHeader(b, typeParams, 0, 0)
 	start := len(b)
-	b = c.set.For(e).Append(b, e.R, c.PassRequestHeaders.V, func(b []byte, name, value string) []byte {
+	b = c.params.For(e).Append(b, e, func(b []byte, name, value string) []byte {
 		b = appendLength(appendLength(b, len(name)), len(value))
 		return append(append(b, name...), value...)
 	})
@@ -61,7 +61,7 @@ func (x *exchange) Request(e *upstream.Exchange) http.Verdict {
 	appendHeader(b[:at], typeParams, n, padding)
 	b = appendHeader(b, typeParams, 0, 0)
 	switch body := e.R.Body; {
-	case x.streaming:
+	case e.Streaming:
 		e.Begin(b, upstream.BodyStreamed)
 	case !c.PassRequestBody.V || body == nil || body.Size == 0:
 		e.Begin(appendHeader(b, typeStdin, 0, 0), upstream.BodyNone)
@@ -76,21 +76,27 @@ func (x *exchange) Request(e *upstream.Exchange) http.Verdict {
 	return http.OK
 }
 
-// MaxFrame implements upstream.Framer.
-func (x *exchange) MaxFrame() int { return maxContent }
+// Room implements upstream.Framer.
+func (x *exchange) Room(_ *upstream.Exchange, n int, _ bool) (int, error) {
+	return min(n, maxContent), nil
+}
 
 // Frame implements upstream.Framer.
-func (x *exchange) Frame(_ *upstream.Exchange, n int) (head, tail []byte) {
-	if n == 0 {
-		return appendHeader(nil, typeStdin, 0, 0), nil
-	}
+func (x *exchange) Frame(_ *upstream.Exchange, n int, last bool) (head, tail []byte) {
 	padding := paddingOf(n)
-	return appendHeader(x.frame[:0], typeStdin, n, padding), zeros[:padding]
+	if n > 0 {
+		head = appendHeader(x.frame[:0], typeStdin, n, padding)
+	}
+	tail = zeros[:padding]
+	if last {
+		tail = appendHeader(append(x.tail[:0], tail...), typeStdin, 0, 0)
+	}
+	return head, tail
 }
 
 // Restart implements upstream.Protocol.
 func (x *exchange) Restart(*upstream.Exchange) {
-	*x = exchange{conf: x.conf, streaming: x.streaming, lines: x.lines[:0]}
+	*x = exchange{conf: x.conf, lines: x.lines[:0]}
 }
 
 // Header implements upstream.Protocol.
@@ -209,7 +215,7 @@ func (x *exchange) output(e *upstream.Exchange, b []byte) upstream.Header {
 }
 
 // StartBody implements upstream.Protocol.
-func (x *exchange) StartBody(e *upstream.Exchange) {
+func (x *exchange) StartBody(e *upstream.Exchange) error {
 	e.Length = upstream.Until
 	if x.conf.keepConn.V {
 		e.Length = headerSize
@@ -221,6 +227,7 @@ func (x *exchange) StartBody(e *upstream.Exchange) {
 	case e.R.Method == wire.HEAD:
 		x.head = true
 	}
+	return nil
 }
 
 // Body implements upstream.Protocol.

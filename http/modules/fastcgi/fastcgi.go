@@ -15,8 +15,7 @@ import (
 
 type locConf struct {
 	upstream.Conf
-	params conf.Opt[[]upstream.Param]
-	set    *upstream.ParamSet
+	params upstream.ParamConf
 	index  conf.Opt[string]
 	// split is fastcgi_split_path_info, nil without.
 	split       conf.Opt[*http.Regex]
@@ -31,7 +30,7 @@ var rows = upstream.Rows[locConf]{
 }
 
 var traits = &upstream.Traits{
-	Module: "fastcgi", TempPath: build.FastCGITemp, ChangeBuffering: true,
+	Module: "fastcgi", Schema: "fastcgi://", TempPath: build.FastCGITemp, ChangeBuffering: true,
 	HideHeaders: []string{"Status", "X-Accel-Expires", "X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset"},
 }
 
@@ -47,10 +46,8 @@ var Module = &http.Module{
 
 func directives() []conf.Directive {
 	const in = conf.HTTPAny
-	list := []conf.Directive{
-		loc.Custom("fastcgi_pass", conf.HTTPLocation|conf.HTTPLocationIf|conf.HTTPLimitExcept, conf.Take1, func(cf *conf.Conf, c *locConf) error {
-			return c.SetPass(cf, cf.Args[0], 0, c.handle)
-		}),
+	return append(rows.All(),
+		rows.PassRow(traits, (*locConf).handle),
 		loc.Str("fastcgi_index", in, func(c *locConf) *conf.Opt[string] { return &c.index }, ""),
 		conf.Repeat(loc, "fastcgi_split_path_info", in, conf.Take1, func(c *locConf) *conf.Opt[*http.Regex] { return &c.split }, nil, splitDirective),
 		conf.Repeat(loc, "fastcgi_catch_stderr", in, conf.Take1, func(c *locConf) *conf.Opt[[]string] { return &c.catchStderr }, nil,
@@ -59,14 +56,9 @@ func directives() []conf.Directive {
 				return nil
 			}),
 		loc.Flag("fastcgi_keep_conn", in, func(c *locConf) *conf.Opt[bool] { return &c.keepConn }, false),
-		rows.Param(func(c *locConf) *conf.Opt[[]upstream.Param] { return &c.params }),
+		rows.Param(func(c *locConf) *upstream.ParamConf { return &c.params }),
 		rows.SendLowat(),
-	}
-	list = append(list, rows.Common()...)
-	list = append(list, rows.Sockets()...)
-	list = append(list, rows.Headers()...)
-	list = append(list, rows.Bodies()...)
-	return append(list, rows.Cache()...)
+	)
 }
 
 // splitDirective is "fastcgi_split_path_info regex".
@@ -82,28 +74,17 @@ func splitDirective(cf *conf.Conf, o *conf.Opt[*http.Regex]) error {
 	return nil
 }
 
-func merge(cf *conf.Conf, outer, c *locConf) (err error) {
+func merge(cf *conf.Conf, outer, c *locConf) error {
 	if err := c.Conf.Merge(cf, &outer.Conf, traits); err != nil {
 		return err
 	}
 	c.InheritPass(cf, &outer.Conf, c.handle)
-	c.set, err = upstream.MergeParams(cf, &c.Conf, &c.params, &outer.params, &outer.set)
-	return err
+	return c.params.Merge(cf, &c.Conf, &outer.params)
 }
 
 // handle passes a request on: the location's content handler.
 func (c *locConf) handle(r *http.Request) http.Verdict {
-	x := &exchange{conf: c}
-	e := upstream.New(r, &c.Conf, traits, x)
-	e.Schema = "fastcgi://"
-	if !e.EvalPass(0, nil) {
-		return http.StatusInternalServerError
-	}
-	var v http.Verdict
-	if x.streaming, v = e.ReadBody(); v != http.OK {
-		return v
-	}
-	return e.Run()
+	return c.Pass(r, traits, &exchange{conf: c})
 }
 
 // split is the URI taken apart by fastcgi_split_path_info.

@@ -32,7 +32,7 @@ var rows = upstream.Rows[locConf]{
 	},
 }
 
-var traits = &upstream.Traits{Module: "memc", Intercept404: true}
+var traits = &upstream.Traits{Module: "memc", Schema: "memcached://", Intercept404: true}
 
 // Module is the memc module.
 var Module = &http.Module{
@@ -75,7 +75,7 @@ func elsewhere(name, parameter string) conf.Directive {
 }
 
 func passDirective(cf *conf.Conf, c *locConf) error {
-	if err := c.SetPass(cf, cf.Args[0], 0, c.handle); err != nil {
+	if err := c.SetPass(cf, traits, cf.Args[0], c.handle); err != nil {
 		return err
 	}
 	m := http.MainOf(cf)
@@ -147,8 +147,7 @@ func (c *locConf) handle(r *http.Request) http.Verdict {
 		return v
 	}
 	e := upstream.New(r, &c.Conf, traits, x)
-	e.Schema = "memcached://"
-	if !e.EvalPass(0, nil) {
+	if !e.EvalPass() {
 		return http.StatusInternalServerError
 	}
 	return e.Run()

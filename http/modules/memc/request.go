@@ -152,16 +152,15 @@ func (x *exchange) store(e *upstream.Exchange, b []byte) http.Verdict {
 // bodyFile is an exchange whose data come from a file.
 type bodyFile struct{ *exchange }
 
-// maxFrame is how much of the file is read at once.
-const maxFrame = 64 << 10
+// Room implements upstream.Framer.
+func (bodyFile) Room(_ *upstream.Exchange, n int, _ bool) (int, error) { return n, nil }
 
-// MaxFrame implements upstream.Framer.
-func (bodyFile) MaxFrame() int { return maxFrame }
+var crlf = []byte("\r\n")
 
 // Frame implements upstream.Framer: only the end is marked.
-func (bodyFile) Frame(_ *upstream.Exchange, n int) (head, tail []byte) {
-	if n == 0 {
-		return []byte("\r\n"), nil
+func (bodyFile) Frame(_ *upstream.Exchange, _ int, last bool) (head, tail []byte) {
+	if last {
+		tail = crlf
 	}
-	return nil, nil
+	return nil, tail
 }

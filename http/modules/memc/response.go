@@ -182,12 +182,13 @@ func (x *exchange) fields(e *upstream.Exchange, line, s []byte) upstream.Header 
 const end = "\r\nEND\r\n"
 
 // StartBody implements upstream.Protocol.
-func (x *exchange) StartBody(e *upstream.Exchange) {
+func (x *exchange) StartBody(e *upstream.Exchange) error {
 	e.Length = e.In.ContentLength
 	if x.answer == nil && e.In.Status == int(http.StatusOK) {
 		e.Length += int64(len(end))
 		x.rest = len(end)
 	}
+	return nil
 }
 
 // Body implements upstream.Protocol.

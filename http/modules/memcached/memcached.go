@@ -30,7 +30,7 @@ var rows = upstream.Rows[locConf]{
 	},
 }
 
-var traits = &upstream.Traits{Module: "memcached", Intercept404: true}
+var traits = &upstream.Traits{Module: "memcached", Schema: "memcached://", Intercept404: true}
 
 // Module is the memcached module.
 var Module = &http.Module{Module: conf.Module{Name: "http_memcached", Slots: []conf.AnySlot{loc}, Directives: directives()}}
@@ -86,9 +86,7 @@ func (c *locConf) handle(r *http.Request) http.Verdict {
 		return v
 	}
 	r.SetContentType()
-	e := upstream.New(r, &c.Conf, traits, &exchange{conf: c})
-	e.Schema = "memcached://"
-	return e.Run()
+	return upstream.New(r, &c.Conf, traits, &exchange{conf: c}).Run()
 }
 
 // Request implements upstream.Protocol.
@@ -169,13 +167,14 @@ func (x *exchange) value(e *upstream.Exchange, line, value []byte) upstream.Head
 }
 
 // StartBody implements upstream.Protocol.
-func (x *exchange) StartBody(e *upstream.Exchange) {
+func (x *exchange) StartBody(e *upstream.Exchange) error {
 	if e.In.Status == int(http.StatusNotFound) {
 		e.Length = 0
-		return
+		return nil
 	}
 	e.Length = e.In.ContentLength + int64(len(end))
 	x.rest = len(end)
+	return nil
 }
 
 // Body implements upstream.Protocol.

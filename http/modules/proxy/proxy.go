@@ -22,13 +22,10 @@ type locConf struct {
 	vars     vars
 	location string
 
-	setHeaders conf.Opt[[]keyval]
-	headers    *headerSet
-	// cacheHeaders is headers where the response may be kept.
-	cacheHeaders *headerSet
-	setBody      conf.Opt[*http.Complex]
-	method       conf.Opt[*http.Complex]
-	version      conf.Opt[int]
+	headers upstream.HeaderConf
+	setBody conf.Opt[*http.Complex]
+	method  conf.Opt[*http.Complex]
+	version conf.Opt[int]
 
 	redirect      conf.Opt[bool]
 	redirects     []rewrite
@@ -37,12 +34,6 @@ type locConf struct {
 	cookieFlags   rules[cookieFlags]
 
 	hashMaxSize, hashBucketSize conf.Opt[int64]
-}
-
-// keyval is the name and value of a "proxy_set_header".
-type keyval struct {
-	name  string
-	value *http.Complex
 }
 
 var loc = &conf.Slot[locConf]{Level: conf.LevelLocation, Merge: merge}
@@ -59,7 +50,16 @@ var traits = &upstream.Traits{
 	},
 }
 
-var versionWords = []conf.Word{{Name: "1.0", Value: http.Version10}, {Name: "1.1", Value: http.Version11}}
+// traitsH2 are traits for peers that speak HTTP/2.
+var traitsH2 = func() *upstream.Traits {
+	t := *traits
+	t.PreserveOutput = true
+	return &t
+}()
+
+var versionWords = []conf.Word{
+	{Name: "1.0", Value: http.Version10}, {Name: "1.1", Value: http.Version11}, {Name: "2", Value: http.Version20},
+}
 
 // Module is the proxy module.
 var Module = &http.Module{
@@ -76,7 +76,7 @@ func directives() []conf.Directive {
 		loc.Custom("proxy_cookie_domain", in, conf.Take12, cookieDomainDirective),
 		loc.Custom("proxy_cookie_path", in, conf.Take12, cookiePathDirective),
 		loc.Custom("proxy_cookie_flags", in, conf.Take1234, cookieFlagsDirective),
-		conf.Repeat(loc, "proxy_set_header", in, conf.Take2, func(c *locConf) *conf.Opt[[]keyval] { return &c.setHeaders }, nil, setHeader),
+		rows.SetHeader(func(c *locConf) *upstream.HeaderConf { return &c.headers }),
 		loc.Num("proxy_headers_hash_max_size", in, func(c *locConf) *conf.Opt[int64] { return &c.hashMaxSize }, 512),
 		loc.Num("proxy_headers_hash_bucket_size", in, func(c *locConf) *conf.Opt[int64] { return &c.hashBucketSize }, 64),
 		complexRow("proxy_set_body", func(c *locConf) *conf.Opt[*http.Complex] { return &c.setBody }),
@@ -119,7 +119,7 @@ func merge(cf *conf.Conf, outer, c *locConf) error {
 	if err := c.MergeSSL(cf, &outer.Conf, "proxy"); err != nil {
 		return err
 	}
-	return c.mergeHeaders(cf, outer)
+	return c.headers.Merge(cf, &c.Conf, &outer.headers, defaultHeaders, cacheHeaders)
 }
 
 // mergeRedirects inherits proxy_redirect; where nothing is said, redirects to
@@ -149,9 +149,9 @@ func (c *locConf) handle(r *http.Request) http.Verdict {
 	}
 	x.TLS = x.ssl()
 	if r.IsMain() && r.Body == nil && !r.BodyDiscarded && !c.RequestBuffering.V && c.setBody.V == nil && c.PassRequestBody.V &&
-		(!r.In.Chunked || c.version.V == http.Version11) && r.HasBody() {
+		(!r.In.Chunked || c.version.V != http.Version10) && r.HasBody() {
 		var v http.Verdict
-		if x.streaming, v = x.Stream(); v != http.OK {
+		if x.Streaming, v = x.Stream(); v != http.OK {
 			return v
 		}
 	} else if v := r.ReadBody(); v != http.OK {

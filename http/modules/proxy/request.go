@@ -6,6 +6,7 @@ import (
 
 	"moongate/http"
 	"moongate/http/upstream"
+	"moongate/http/upstream/h2"
 	"moongate/http/wire"
 )
 
@@ -23,18 +24,26 @@ type exchange struct {
 
 	// head: the response has no body.
 	head bool
-	// streaming: the body is passed on as it arrives; chunked: in chunks.
-	streaming, chunked bool
-	bodyLength         int64
-	frame              [20]byte
+	// chunked: the body is passed on in chunks.
+	chunked    bool
+	bodyLength int64
+	frame      [20]byte
 }
 
 var ctxKey = &http.Ctx[exchange]{}
 
 // newExchange prepares the exchange of a request.
 func newExchange(r *http.Request, c *locConf) *exchange {
-	x := &exchange{conf: c}
-	x.Exchange = upstream.New(r, &c.Conf, traits, x)
+	var x *exchange
+	if c.version.V == http.Version20 {
+		x2 := &exchangeH2{exchange: exchange{conf: c}}
+		x = &x2.exchange
+		x.Exchange = upstream.New(r, &c.Conf, traitsH2, x2)
+		x.ALPN = h2.ALPN
+	} else {
+		x = &exchange{conf: c}
+		x.Exchange = upstream.New(r, &c.Conf, traits, x)
+	}
 	ctxKey.Set(r, x)
 	return x
 }
@@ -44,16 +53,7 @@ func (x *exchange) ssl() bool { return len(x.Schema) == len(schemaHTTPS) }
 // Request implements upstream.Protocol: nginx's ngx_http_proxy_create_request.
 func (x *exchange) Request(e *upstream.Exchange) http.Verdict {
 	r, c := e.R, x.conf
-	b := e.Buffer()
-	method := r.MethodName
-	switch {
-	case e.Method != "":
-		method = e.Method
-	case c.method.V != nil:
-		method = c.method.V.Eval(r)
-	}
-	x.head = strings.EqualFold(method, "HEAD")
-	b = append(append(b, method...), ' ')
+	b := append(append(e.Buffer(), x.method()...), ' ')
 	start := len(b)
 	b = x.appendURI(b)
 	if len(b) == start {
@@ -70,31 +70,39 @@ func (x *exchange) Request(e *upstream.Exchange) http.Verdict {
 	if c.setBody.V != nil {
 		setBody = c.setBody.V.Eval(r)
 	}
-	if x.measureBody(setBody); x.chunked {
+	if x.measureBody(len(setBody)); x.chunked {
 		e.Protocol = chunkedBody{x}
 	}
 	b = x.appendHeader(b)
 	b = append(b, '\r', '\n')
-	switch {
-	case c.setBody.V != nil:
+	if c.setBody.V != nil {
 		e.Begin(append(b, setBody...), upstream.BodyNone)
-	case x.streaming:
-		e.Begin(b, upstream.BodyStreamed)
-	case c.PassRequestBody.V && r.Body != nil && r.Body.Size > 0:
-		e.Begin(b, upstream.BodyRead)
-	default:
-		e.Begin(b, upstream.BodyNone)
+	} else {
+		e.Begin(b, e.BodyKind())
 	}
 	return http.OK
 }
 
+// method is the method of the request to the peer.
+func (x *exchange) method() string {
+	s := x.R.MethodName
+	switch {
+	case x.Method != "":
+		s = x.Method
+	case x.conf.method.V != nil:
+		s = x.conf.method.V.Eval(x.R)
+	}
+	x.head = strings.EqualFold(s, "HEAD")
+	return s
+}
+
 // measureBody finds out what Content-Length and Transfer-Encoding say.
-func (x *exchange) measureBody(setBody string) {
+func (x *exchange) measureBody(setBody int) {
 	r := x.R
 	switch {
 	case x.conf.setBody.V != nil:
-		x.bodyLength = int64(len(setBody))
-	case x.streaming && r.In.Chunked:
+		x.bodyLength = int64(setBody)
+	case x.Streaming && r.In.Chunked:
 		x.bodyLength, x.chunked = -1, true
 	case r.In.Chunked && r.Body != nil:
 		x.bodyLength = r.Body.Size
@@ -132,34 +140,17 @@ func (x *exchange) appendURI(b []byte) []byte {
 
 // appendHeader appends the header fields.
 func (x *exchange) appendHeader(b []byte) []byte {
-	r, c := x.R, x.conf
-	h := c.headers
-	if x.Cacheable {
-		h = c.cacheHeaders
-	}
+	h := x.conf.headers.For(x.Exchange)
 	host := x.vars.host
-	if h.host != nil {
-		if s := h.host.Eval(r); s != "" || c.version.V != http.Version11 {
+	if h.Host != nil {
+		if s := h.Host.Eval(x.R); s != "" || x.conf.version.V == http.Version10 {
 			host = s
 		}
 	}
 	if host != "" {
 		b = appendField(b, "Host", host)
 	}
-	for i := range h.set {
-		if v := h.set[i].value.Eval(r); v != "" {
-			b = appendField(b, h.set[i].name, v)
-		}
-	}
-	if !c.PassRequestHeaders.V {
-		return b
-	}
-	for i := range r.In.List {
-		if f := &r.In.List[i]; !h.drop.Has(f) {
-			b = appendField(b, f.Name, f.Value)
-		}
-	}
-	return b
+	return h.Append(b, x.Exchange, appendField)
 }
 
 func appendField(b []byte, name, value string) []byte {
@@ -173,16 +164,24 @@ type chunkedBody struct{ *exchange }
 // maxChunk is how much of a body goes into one chunk.
 const maxChunk = 64 << 10
 
-// MaxFrame implements upstream.Framer.
-func (chunkedBody) MaxFrame() int { return maxChunk }
+// Room implements upstream.Framer.
+func (chunkedBody) Room(_ *upstream.Exchange, n int, _ bool) (int, error) {
+	return min(n, maxChunk), nil
+}
 
-var crlf = []byte("\r\n")
+var (
+	chunkEnd = []byte("\r\n")
+	lastEnd  = []byte("\r\n" + wire.LastChunk)
+)
 
 // Frame implements upstream.Framer.
-func (x chunkedBody) Frame(_ *upstream.Exchange, n int) (head, tail []byte) {
+func (x chunkedBody) Frame(_ *upstream.Exchange, n int, last bool) (head, tail []byte) {
 	if n == 0 {
-		return []byte(wire.LastChunk), nil
+		return nil, lastEnd[len(chunkEnd):]
 	}
-	head = strconv.AppendInt(x.frame[:0], int64(n), 16)
-	return append(head, '\r', '\n'), crlf
+	head = append(strconv.AppendInt(x.frame[:0], int64(n), 16), '\r', '\n')
+	if last {
+		return head, lastEnd
+	}
+	return head, chunkEnd
 }

@@ -110,7 +110,7 @@ func (x *exchange) noBody(e *upstream.Exchange) bool {
 }
 
 // StartBody implements upstream.Protocol.
-func (x *exchange) StartBody(e *upstream.Exchange) {
+func (x *exchange) StartBody(e *upstream.Exchange) error {
 	switch {
 	case x.noBody(e):
 		e.Length = 0
@@ -124,6 +124,7 @@ func (x *exchange) StartBody(e *upstream.Exchange) {
 	default:
 		e.Length = e.In.ContentLength
 	}
+	return nil
 }
 
 // Body implements upstream.Protocol.

@@ -13,8 +13,7 @@ import (
 
 type locConf struct {
 	upstream.Conf
-	params conf.Opt[[]upstream.Param]
-	set    *upstream.ParamSet
+	params upstream.ParamConf
 }
 
 var loc = &conf.Slot[locConf]{Level: conf.LevelLocation, Merge: merge}
@@ -24,7 +23,7 @@ var rows = upstream.Rows[locConf]{
 }
 
 var traits = &upstream.Traits{
-	Module: "scgi", TempPath: build.SCGITemp, ChangeBuffering: true,
+	Module: "scgi", Schema: "scgi://", TempPath: build.SCGITemp, ChangeBuffering: true,
 	HideHeaders: []string{"Status", "X-Accel-Expires", "X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset"},
 }
 
@@ -32,48 +31,29 @@ var traits = &upstream.Traits{
 var Module = &http.Module{Module: conf.Module{Name: "http_scgi", Slots: []conf.AnySlot{loc}, Directives: directives()}}
 
 func directives() []conf.Directive {
-	list := []conf.Directive{
-		loc.Custom("scgi_pass", conf.HTTPLocation|conf.HTTPLocationIf|conf.HTTPLimitExcept, conf.Take1, func(cf *conf.Conf, c *locConf) error {
-			return c.SetPass(cf, cf.Args[0], 0, c.handle)
-		}),
-		rows.Param(func(c *locConf) *conf.Opt[[]upstream.Param] { return &c.params }),
-	}
-	list = append(list, rows.Common()...)
-	list = append(list, rows.Sockets()...)
-	list = append(list, rows.Headers()...)
-	list = append(list, rows.Bodies()...)
-	return append(list, rows.Cache()...)
+	return append(rows.All(),
+		rows.PassRow(traits, (*locConf).handle),
+		rows.Param(func(c *locConf) *upstream.ParamConf { return &c.params }),
+	)
 }
 
-func merge(cf *conf.Conf, outer, c *locConf) (err error) {
+func merge(cf *conf.Conf, outer, c *locConf) error {
 	if err := c.Conf.Merge(cf, &outer.Conf, traits); err != nil {
 		return err
 	}
 	c.InheritPass(cf, &outer.Conf, c.handle)
-	c.set, err = upstream.MergeParams(cf, &c.Conf, &c.params, &outer.params, &outer.set)
-	return err
+	return c.params.Merge(cf, &c.Conf, &outer.params)
 }
 
 // exchange is the state of one request.
 type exchange struct {
 	upstream.CGI
-	conf      *locConf
-	streaming bool
+	conf *locConf
 }
 
 // handle passes a request on: the location's content handler.
 func (c *locConf) handle(r *http.Request) http.Verdict {
-	x := &exchange{conf: c}
-	e := upstream.New(r, &c.Conf, traits, x)
-	e.Schema = "scgi://"
-	if !e.EvalPass(0, nil) {
-		return http.StatusInternalServerError
-	}
-	var v http.Verdict
-	if x.streaming, v = e.ReadBody(); v != http.OK {
-		return v
-	}
-	return e.Run()
+	return c.Pass(r, traits, &exchange{conf: c})
 }
 
 // Request implements upstream.Protocol: a netstring of names and values that
@@ -83,11 +63,11 @@ func (x *exchange) Request(e *upstream.Exchange) http.Verdict {
 	p := append(tmp[:0], "CONTENT_LENGTH\x00"...)
 	p = strconv.AppendInt(p, max(e.BodyLength(), 0), 10)
 	p = append(p, 0)
-	p = x.conf.set.For(e).Append(p, e.R, x.conf.PassRequestHeaders.V, func(b []byte, name, value string) []byte {
+	p = x.conf.params.For(e).Append(p, e, func(b []byte, name, value string) []byte {
 		return append(append(append(append(b, name...), 0), value...), 0)
 	})
 	b := strconv.AppendInt(e.Buffer(), int64(len(p)), 10)
 	b = append(append(append(b, ':'), p...), ',')
-	e.BeginWith(b, x.streaming)
+	e.Begin(b, e.BodyKind())
 	return http.OK
 }

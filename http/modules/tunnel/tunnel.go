@@ -43,7 +43,7 @@ func passDirective(cf *conf.Conf, c *locConf) error {
 		address = cf.Args[0]
 	}
 	http.ServerOf(cf).AllowConnect = true
-	return c.SetPass(cf, address, 0, c.handle)
+	return c.SetPass(cf, traits, address, c.handle)
 }
 
 func merge(cf *conf.Conf, outer, c *locConf) error {
@@ -60,7 +60,7 @@ func (c *locConf) handle(r *http.Request) http.Verdict {
 		return http.StatusNotAllowed
 	}
 	e := upstream.New(r, &c.Conf, traits, protocol{})
-	if !e.EvalPass(0, nil) {
+	if !e.EvalPass() {
 		return http.StatusInternalServerError
 	}
 	if v := r.ReadBody(); v != http.OK {
@@ -89,7 +89,7 @@ func (protocol) Header(e *upstream.Exchange) upstream.Header {
 }
 
 // StartBody implements upstream.Protocol.
-func (protocol) StartBody(*upstream.Exchange) {}
+func (protocol) StartBody(*upstream.Exchange) error { return nil }
 
 // Body implements upstream.Protocol.
 func (protocol) Body(*upstream.Exchange, []byte) error { return nil }
