@@ -44,6 +44,7 @@ func TestBase(t *testing.T) {
 		{`return 1 .. "", 1/3 .. "", 1e15 .. "", 2^53 .. "", -0 .. ""`, "1,0.33333333333333,1e+15,9.007199254741e+15,-0"},
 		{`return tostring(1e14), tostring(123456789012345), tostring(1/0), tostring(-1/0)`, "1e+14,1.2345678901235e+14,inf,-inf"},
 		{`return tonumber("0x10"), tonumber(" 10 "), tonumber("1e1"), tonumber("z", 36), tonumber("8", 8), tonumber("")`, "16,10,10,35,nil,nil"},
+		{`local t, x = {}, 3; t.a = x > 0 and x or nil; t.b = x < 0 and x or nil; t.c = x or nil; return t.a, t.b, t.c`, "3,nil,3"},
 		{`return pcall(error, {1}) , select("#", pcall(error))`, "false,2"},
 		{`return pcall(error, "m")`, "false,m"},
 		{`return pcall(function() error("m") end)`, "false,t:1: m"},

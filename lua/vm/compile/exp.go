@@ -228,7 +228,7 @@ func (f *function) store(v, e *exp) {
 	case kGlobal:
 		f.emitABx(lua.OP_SETGLOBAL, f.toAnyReg(e), v.info)
 	case kIndexed:
-		if e.kind == kNil && f.p.intrinsics.Delete != nil {
+		if e.kind == kNil && !e.hasJumps() && f.p.intrinsics.Delete != nil {
 			f.callIntrinsic(f.p.intrinsics.Delete, v.info, v.aux)
 			return
 		}
