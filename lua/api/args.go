@@ -84,7 +84,7 @@ func ngxDecodeArgs(_ *Ctx, l *lua.LState) int {
 // decodeArgs returns the table of a query string; 0 or less for limit is no limit.
 func decodeArgs(l *lua.LState, s string, limit int, t *lua.LTable) int {
 	if t == nil {
-		t = l.NewTable()
+		t = vm.NewTable(0, 4)
 	}
 	l.Push(t)
 	for n := 1; s != ""; n++ {
@@ -112,14 +112,14 @@ func decodeArgs(l *lua.LState, s string, limit int, t *lua.LTable) int {
 func addValue(l *lua.LState, t *lua.LTable, key string, v lua.LValue) {
 	switch old := t.RawGetString(key).(type) {
 	case *lua.LNilType:
-		t.RawSetString(key, v)
+		vm.SetString(t, key, v)
 	case *lua.LTable:
-		old.Append(v)
+		vm.Append(old, v)
 	default:
-		list := l.NewTable()
-		list.Append(old)
-		list.Append(v)
-		t.RawSetString(key, list)
+		list := vm.NewTable(4, 0)
+		vm.Append(list, old)
+		vm.Append(list, v)
+		vm.SetString(t, key, list)
 	}
 }
 
@@ -168,7 +168,7 @@ func ngxGetPostArgs(c *Ctx, l *lua.LState) int {
 	r := c.R
 	switch {
 	case r.BodyDiscarded:
-		return ret(l, l.NewTable())
+		return ret(l, vm.NewTable(0, 4))
 	case r.Body == nil:
 		vm.Errorf(l, "no request body found; maybe you should turn on lua_need_request_body?")
 	case r.Body.File != nil:

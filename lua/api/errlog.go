@@ -69,7 +69,7 @@ func getLogs(c *Ctx, l *lua.LState) int {
 	}
 	t, ok := l.Get(2).(*lua.LTable)
 	if !ok {
-		t = l.NewTable()
+		t = vm.NewTable(0, 4)
 	}
 	n := 0
 	for i := 0; i < most; i++ {

@@ -24,7 +24,7 @@ var fields = map[string]*field{
 
 // openFields gives the ngx table its computed fields.
 func openFields(v *vm.VM, ngx *lua.LTable) {
-	mt := v.L.NewTable()
+	mt := vm.NewTable(0, 4)
 	mt.RawSetString("__index", v.L.NewFunction(func(l *lua.LState) int {
 		name, _ := l.Get(2).(lua.LString)
 		f := fields[string(name)]
@@ -87,7 +87,7 @@ func getCtx(c *Ctx, l *lua.LState) lua.LValue {
 // newTable makes the table of ngx.ctx. That of a TLS handshake is the same in all its phases, and the metatable of those
 // of the connection's requests, so that they see what is in it.
 func (c *Ctx) newTable(l *lua.LState) *lua.LTable {
-	t := l.NewTable()
+	t := vm.NewTable(0, 4)
 	conn := c.secured()
 	switch {
 	case conn == nil:

@@ -29,7 +29,7 @@ func families() [][]Func {
 
 // open makes the ngx table in a VM.
 func (e *Engine) open(v *vm.VM) {
-	ngx := v.L.NewTable()
+	ngx := vm.NewTable(0, 4)
 	v.Globals().RawSetString("ngx", ngx)
 	v.Loaded().RawSetString("ngx", ngx)
 	openFamilies(v, ngx, families()...)
@@ -60,7 +60,7 @@ func place(l *lua.LState, t *lua.LTable, path string) (*lua.LTable, string) {
 		}
 		inner, ok := t.RawGetString(name).(*lua.LTable)
 		if !ok {
-			inner = l.NewTable()
+			inner = vm.NewTable(0, 4)
 			t.RawSetString(name, inner)
 		}
 		t, path = inner, rest

@@ -10,7 +10,7 @@ import (
 // guardGlobals has a warning logged where code of a request makes a global variable: all requests of a worker share
 // the globals, as in OpenResty.
 func (e *Engine) guardGlobals(v *vm.VM) {
-	mt := v.L.NewTable()
+	mt := vm.NewTable(0, 4)
 	mt.RawSetString("__newindex", v.L.NewFunction(func(l *lua.LState) int {
 		t := vm.CheckTable(l, 1)
 		key := l.Get(2)

@@ -68,7 +68,7 @@ func headerGet(l *lua.LState) int {
 		case *lua.LTable:
 			old.Append(v)
 		default:
-			list := l.NewTable()
+			list := vm.NewTable(4, 0)
 			list.Append(old)
 			list.Append(v)
 			found = list

@@ -11,7 +11,7 @@ import (
 
 // headersMeta lets a table of headers be indexed by names in any case and with underscores.
 func (c *Ctx) headersMeta(l *lua.LState) *lua.LTable {
-	mt := l.NewTable()
+	mt := vm.NewTable(0, 4)
 	mt.RawSetString("__index", l.NewFunction(func(l *lua.LState) int {
 		t := vm.CheckTable(l, 1)
 		s, ok := l.Get(2).(lua.LString)
@@ -33,7 +33,7 @@ type headerTable struct {
 }
 
 func newHeaderTable(c *Ctx, l *lua.LState) *headerTable {
-	h := &headerTable{l: l, t: l.NewTable(), limit: vm.OptInt(l, 1, maxArgs), raw: lua.LVAsBool(l.Get(2))}
+	h := &headerTable{l: l, t: vm.NewTable(0, 4), limit: vm.OptInt(l, 1, maxArgs), raw: lua.LVAsBool(l.Get(2))}
 	if !h.raw {
 		h.t.Metatable = c.headersMeta(l)
 	}

@@ -48,7 +48,7 @@ func (m *Module) open(l *lua.LState) int {
 	if elsewhere == nil {
 		elsewhere = refuse
 	}
-	t := l.CreateTable(0, len(m.Funcs)+1)
+	t := vm.NewTable(0, len(m.Funcs)+1)
 	for i := range m.Funcs {
 		f := &m.Funcs[i]
 		t.RawSetString(f.Name, l.NewFunction(f.functionElse(elsewhere)))

@@ -9,7 +9,7 @@ import (
 
 // openNDK makes ndk.set_var, whose functions are directives such as set_escape_uri.
 func (e *Engine) openNDK(v *vm.VM) {
-	setVar, mt := v.L.NewTable(), v.L.NewTable()
+	setVar, mt := vm.NewTable(0, 4), vm.NewTable(0, 4)
 	mt.RawSetString("__index", v.L.NewFunction(func(l *lua.LState) int {
 		withWorker(l)
 		name := vm.CheckString(l, 2)
@@ -26,7 +26,7 @@ func (e *Engine) openNDK(v *vm.VM) {
 		return 0
 	}))
 	setVar.Metatable = mt
-	ndk := v.L.NewTable()
+	ndk := vm.NewTable(0, 4)
 	ndk.RawSetString("set_var", setVar)
 	v.Globals().RawSetString("ndk", ndk)
 	v.Loaded().RawSetString("ndk", ndk)

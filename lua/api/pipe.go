@@ -158,7 +158,7 @@ const procClass = "__pipe_proc_mt"
 
 // openPipe makes the metatable of processes.
 func openPipe(v *vm.VM) {
-	methods, mt := v.L.CreateTable(0, len(pipeMethods)), v.L.NewTable()
+	methods, mt := vm.NewTable(0, len(pipeMethods)), vm.NewTable(0, 4)
 	for i := range pipeMethods {
 		methods.RawSetString(pipeMethods[i].Name, v.L.NewFunction(pipeMethods[i].function()))
 	}

@@ -8,6 +8,7 @@ import (
 
 	"moongate/core/log"
 	"moongate/core/process"
+	"moongate/lua/vm"
 )
 
 // workerFuncs tell about the processes of the server (resty.core.worker).
@@ -41,7 +42,7 @@ func workerPIDs(c *Ctx, l *lua.LState) int {
 	if me := os.Getpid(); !slices.Contains(pids, me) {
 		pids = append(pids, me)
 	}
-	t := l.CreateTable(len(pids), 0)
+	t := vm.NewTable(len(pids), 0)
 	for _, pid := range pids[:min(len(pids), pidsPerWorker*int(c.Cycle.Core.Workers.V))] {
 		t.Append(lua.LNumber(pid))
 	}

@@ -171,10 +171,10 @@ func (m *found) group(n int) lua.LValue {
 // table fills t, or a new table, with the groups by number and by name.
 func (m *found) table(l *lua.LState, t *lua.LTable) *lua.LTable {
 	if t == nil {
-		t = l.CreateTable(m.re.NumGroups(), len(m.re.Names())+1)
+		t = vm.NewTable(m.re.NumGroups(), len(m.re.Names()))
 	}
 	for i := 0; i <= m.re.NumGroups(); i++ {
-		t.RawSetInt(i, m.group(i))
+		vm.SetIndex(t, i, m.group(i))
 	}
 	for _, name := range m.re.Names() {
 		m.named(l, t, name)
@@ -185,14 +185,14 @@ func (m *found) table(l *lua.LState, t *lua.LTable) *lua.LTable {
 // named adds the groups of a name: the last one, or with "D" a list of those that took part.
 func (m *found) named(l *lua.LState, t *lua.LTable, name regex.Name) {
 	if !m.dup {
-		t.RawSetString(name.Name, m.group(name.Numbers[len(name.Numbers)-1]))
+		vm.SetString(t, name.Name, m.group(name.Numbers[len(name.Numbers)-1]))
 		return
 	}
 	for _, n := range name.Numbers {
 		if v := m.group(n); v != lua.LFalse {
 			list, ok := t.RawGetString(name.Name).(*lua.LTable)
 			if !ok {
-				list = l.NewTable()
+				list = vm.NewTable(4, 0)
 				t.RawSetString(name.Name, list)
 			}
 			list.Append(v)

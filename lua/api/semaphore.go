@@ -22,7 +22,7 @@ type semWaiter struct {
 
 // openSemaphore is require "ngx.semaphore".
 func openSemaphore(l *lua.LState) int {
-	mod, methods, mt := l.NewTable(), l.NewTable(), l.NewTable()
+	mod, methods, mt := vm.NewTable(0, 4), vm.NewTable(0, 4), vm.NewTable(0, 4)
 	mt.RawSetString("__index", methods)
 	for name, fn := range map[string]func(c *Ctx, l *lua.LState, s *semaphore) int{
 		"wait": semWait, "post": semPost,

@@ -57,17 +57,17 @@ func (d *Dict) attach(z *process.Zone, old any) (err error) {
 // openShared makes ngx.shared: a table for each dictionary, which holds it at index 1. A VM that runs beside the loop
 // has to go through twins of its own.
 func (e *Engine) openShared(v *vm.VM, ngx *lua.LTable, twins bool) {
-	methods := v.L.CreateTable(0, len(dictMethods))
+	methods := vm.NewTable(0, len(dictMethods))
 	methods.RawSetString("__index", methods)
 	for _, m := range dictMethods {
 		methods.RawSetString(m.name, v.L.NewFunction(m.function()))
 	}
-	shared := v.L.CreateTable(0, len(e.Main.Dicts))
+	shared := vm.NewTable(0, len(e.Main.Dicts))
 	for _, d := range e.Main.Dicts {
 		if twins {
 			d = &Dict{Name: d.Name, Zone: d.Zone, store: d.store.Twin()}
 		}
-		t := v.L.CreateTable(1, 0)
+		t := vm.NewTable(1, 0)
 		t.RawSetInt(1, &lua.LUserData{Value: d, Env: v.Globals(), Metatable: lua.LNil})
 		t.Metatable = methods
 		shared.RawSetString(d.Name, t)

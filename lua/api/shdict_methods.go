@@ -246,7 +246,7 @@ const defaultKeys = 1024
 
 func dictGetKeys(d *shdict.Dict, l *lua.LState) int {
 	keys := d.Keys(optionalCount(l, defaultKeys), msecNow(l))
-	t := l.CreateTable(len(keys), 0)
+	t := vm.NewTable(len(keys), 0)
 	for _, k := range keys {
 		t.Append(lua.LString(k))
 	}

@@ -40,7 +40,7 @@ func openSockets(v *vm.VM) {
 		{tcpClass, tcpMethods}, {reqClass, reqMethods}, {rawClass, rawMethods}, {udpClass, udpMethods},
 	}
 	for _, class := range classes {
-		mt := v.L.CreateTable(0, len(class.methods)+1)
+		mt := vm.NewTable(0, len(class.methods)+1)
 		mt.RawSetString("__index", mt)
 		for _, m := range class.methods {
 			mt.RawSetString(m.name, v.L.NewFunction(m.call))
@@ -65,7 +65,7 @@ const (
 
 // newObject makes the table that stands for a socket.
 func newObject(l *lua.LState, class string, value any) *lua.LTable {
-	t := l.CreateTable(1, 0)
+	t := vm.NewTable(1, 0)
 	t.RawSetInt(1, &lua.LUserData{Value: value, Metatable: lua.LNil})
 	t.Metatable = l.G.Registry.RawGetString(class)
 	return t

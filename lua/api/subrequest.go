@@ -47,11 +47,11 @@ func locationCapture(c *Ctx, l *lua.LState) int {
 	if n != 1 && n != 2 {
 		vm.Errorf(l, "expecting one or two arguments")
 	}
-	q := l.NewTable()
+	q := vm.NewTable(0, 4)
 	for i := 1; i <= n; i++ {
 		q.Append(l.Get(i))
 	}
-	list := l.NewTable()
+	list := vm.NewTable(4, 0)
 	list.Append(q)
 	return c.captureAll(l, list)
 }
@@ -394,11 +394,11 @@ func (c *Ctx) CaptureBody(in []http.Buf) error {
 
 // response is the table that a script gets.
 func (k *capture) response(l *lua.LState) *lua.LTable {
-	t := l.NewTable()
+	t := vm.NewTable(0, 4)
 	t.RawSetString("status", lua.LNumber(k.status))
 	t.RawSetString("truncated", lua.LBool(!k.whole))
 	t.RawSetString("body", lua.LString(buf.String(k.body)))
-	h := l.NewTable()
+	h := vm.NewTable(0, 4)
 	o := &k.sr.Out
 	for i := range o.List {
 		if f := &o.List[i]; !f.Off {

@@ -56,7 +56,7 @@ const oneArgument, noUpstream = "exactly one argument expected", "upstream not f
 // getUpstreams is get_upstreams(): the names of all groups, those of proxy_pass and the like included.
 func getUpstreams(c *Ctx, l *lua.LState) int {
 	exactly(l, 0, "no argument expected")
-	t := l.NewTable()
+	t := vm.NewTable(0, 4)
 	for _, u := range c.upstreams() {
 		t.Append(lua.LString(u.Name()))
 	}
@@ -70,7 +70,7 @@ func getServers(c *Ctx, l *lua.LState) int {
 	if u == nil {
 		return fail(l, noUpstream)
 	}
-	list := l.CreateTable(len(u.Servers), 0)
+	list := vm.NewTable(len(u.Servers), 0)
 	for i := range u.Servers {
 		list.Append(serverTable(l, &u.Servers[i]))
 	}
@@ -78,14 +78,14 @@ func getServers(c *Ctx, l *lua.LState) int {
 }
 
 func serverTable(l *lua.LState, s *upstream.Server) *lua.LTable {
-	t := l.CreateTable(0, 7)
+	t := vm.NewTable(0, 7)
 	if s.Name != "" {
 		t.RawSetString("name", lua.LString(s.Name))
 	}
 	if len(s.Addrs) == 1 {
 		t.RawSetString("addr", lua.LString(s.Addrs[0].Text))
 	} else {
-		addrs := l.CreateTable(len(s.Addrs), 0)
+		addrs := vm.NewTable(len(s.Addrs), 0)
 		for i := range s.Addrs {
 			addrs.Append(lua.LString(s.Addrs[i].Text))
 		}
@@ -115,7 +115,7 @@ func (c *Ctx) listPeers(l *lua.LState, backup bool) int {
 	if u == nil {
 		return fail(l, noUpstream)
 	}
-	list := l.NewTable()
+	list := vm.NewTable(4, 0)
 	u.WithPeers(func(p *upstream.Peers) {
 		if backup {
 			p = p.Backup
@@ -131,7 +131,7 @@ func (c *Ctx) listPeers(l *lua.LState, backup bool) int {
 }
 
 func peerTable(l *lua.LState, id int, p *upstream.Peer) *lua.LTable {
-	t := l.CreateTable(0, 12)
+	t := vm.NewTable(0, 12)
 	t.RawSetString("name", lua.LString(p.Text))
 	setNumber(t, "id", int64(id))
 	setNumber(t, "weight", p.Weight)

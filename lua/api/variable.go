@@ -12,10 +12,10 @@ import (
 // openTables gives the ngx table the tables whose fields are computed: ngx.var, ngx.header and ngx.arg.
 func (e *Engine) openTables(v *vm.VM, ngx *lua.LTable) {
 	proxy := func(name string, get, set lua.LGFunction) {
-		mt := v.L.NewTable()
+		mt := vm.NewTable(0, 4)
 		mt.RawSetString("__index", v.L.NewFunction(get))
 		mt.RawSetString("__newindex", v.L.NewFunction(set))
-		t := v.L.NewTable()
+		t := vm.NewTable(0, 4)
 		t.Metatable = mt
 		ngx.RawSetString(name, t)
 	}

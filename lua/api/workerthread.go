@@ -121,7 +121,7 @@ func (e *Engine) newThreadVM() *vm.VM {
 	// The clock, the log and the memory of the worker are the loop's.
 	apart := &Engine{Cycle: e.Cycle, Main: e.Main, HTTP: e.HTTP, masterPID: e.masterPID}
 	vm.ThreadOf(v.L).Data = &Ctx{Engine: apart, VM: v, Phase: Timer, log: log.New(e.Cycle.LogEnv()).With(nil, 0)}
-	ngx := v.L.NewTable()
+	ngx := vm.NewTable(0, 4)
 	v.Globals().RawSetString("ngx", ngx)
 	v.Loaded().RawSetString("ngx", ngx)
 	openFamilies(v, ngx, escapeFuncs, codecFuncs, digestFuncs, configFuncs)

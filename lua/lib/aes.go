@@ -36,7 +36,7 @@ func openAES(l *lua.LState) int {
 				l.Push(lua.LNil)
 				return 1
 			}
-			t := l.NewTable()
+			t := vm.NewTable(0, 4)
 			t.RawSetString("size", lua.LNumber(size))
 			t.RawSetString("cipher", lua.LString(mode))
 			t.RawSetString("method", lua.LString("aes-"+mode))
@@ -47,7 +47,7 @@ func openAES(l *lua.LState) int {
 		"encrypt": aesEncrypt,
 		"decrypt": aesDecrypt,
 	})
-	h := l.NewTable()
+	h := vm.NewTable(0, 4)
 	for name := range hashes {
 		h.RawSetString(name, lua.LString(name))
 	}
@@ -179,7 +179,7 @@ func aesEncrypt(l *lua.LState) int {
 			return failure(l, err.Error())
 		}
 		sealed := g.Seal(nil, c.iv, b, nil)
-		t := l.NewTable()
+		t := vm.NewTable(0, 4)
 		t.Append(lua.LString(sealed[:len(b)]))
 		t.Append(lua.LString(sealed[len(b):]))
 		l.Push(t)

@@ -39,7 +39,7 @@ var natives = map[string]lua.LGFunction{
 
 // openEmpty makes a module that only has to be there.
 func openEmpty(l *lua.LState) int {
-	t := l.NewTable()
+	t := vm.NewTable(0, 4)
 	t.RawSetString("_VERSION", lua.LString(restyVersion))
 	l.Push(t)
 	return 1
@@ -92,9 +92,9 @@ func load(v *vm.VM, l *lua.LState, path, file, name string) int {
 
 // object makes a table that stands for a Go value, with methods.
 func object(l *lua.LState, value any, methods *lua.LTable) *lua.LTable {
-	mt := l.CreateTable(0, 1)
+	mt := vm.NewTable(0, 1)
 	mt.RawSetString("__index", methods)
-	t := l.CreateTable(1, 0)
+	t := vm.NewTable(1, 0)
 	t.RawSetInt(1, &lua.LUserData{Value: value, Metatable: lua.LNil})
 	t.Metatable = mt
 	return t
@@ -113,7 +113,7 @@ func self[T any](l *lua.LState) T {
 
 // module makes a module table of functions.
 func module(l *lua.LState, version string, funcs map[string]lua.LGFunction) *lua.LTable {
-	t := l.CreateTable(0, len(funcs)+1)
+	t := vm.NewTable(0, len(funcs)+1)
 	for name, fn := range funcs {
 		t.RawSetString(name, l.NewFunction(fn))
 	}

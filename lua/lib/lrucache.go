@@ -133,7 +133,7 @@ func lruKeys(l *lua.LState) int {
 	c, most := self[*lru](l), vm.OptInt(l, 2, 0)
 	t, ok := l.Get(3).(*lua.LTable)
 	if !ok {
-		t = l.NewTable()
+		t = vm.NewTable(0, 4)
 	}
 	i := 0
 	for n := c.ring.older; n != &c.ring && (most <= 0 || i < most); n = n.older {

@@ -328,7 +328,7 @@ func (v *VM) baseNewProxy(l *lua.LState) int {
 	switch arg := l.Get(1).(type) {
 	case lua.LBool:
 		if arg {
-			ud.Metatable = l.NewTable()
+			ud.Metatable = NewTable(0, 4)
 		}
 	case *lua.LUserData:
 		ud.Metatable = arg.Metatable

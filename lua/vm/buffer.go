@@ -18,7 +18,7 @@ func (s *stringBuffer) rest() []byte { return s.b[s.read:] }
 // openBuffer offers the module string.buffer.
 func (v *VM) openBuffer() {
 	v.Preload("string.buffer", func(l *lua.LState) int {
-		mt, methods := l.NewTable(), l.NewTable()
+		mt, methods := NewTable(0, 4), NewTable(0, 4)
 		v.register(methods, map[string]lua.LGFunction{
 			"put": v.bufferPut, "putf": v.bufferPutf, "get": bufferGet, "tostring": bufferToString, "reset": bufferReset,
 			"free": bufferReset, "set": bufferSet, "skip": bufferSkip,
@@ -26,7 +26,7 @@ func (v *VM) openBuffer() {
 		mt.RawSetString("__index", methods)
 		v.register(mt, map[string]lua.LGFunction{"__tostring": bufferToString, "__len": bufferLen, "__concat": v.bufferConcat})
 		mt.RawSetString("__metatable", lua.LString("buffer"))
-		mod := l.NewTable()
+		mod := NewTable(0, 4)
 		v.register(mod, map[string]lua.LGFunction{"new": func(l *lua.LState) int {
 			ud := l.NewUserData()
 			ud.Value, ud.Metatable = &stringBuffer{}, mt

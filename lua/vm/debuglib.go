@@ -68,7 +68,7 @@ func (v *VM) debugGetInfo(l *lua.LState) int {
 		}
 		fn = fr.Fn
 	}
-	info := l.CreateTable(0, 12)
+	info := NewTable(0, 12)
 	for _, c := range what {
 		switch c {
 		case 'S':
@@ -97,7 +97,7 @@ func (v *VM) debugGetInfo(l *lua.LState) int {
 			info.RawSetString("func", fn)
 		case 'L':
 			if !fn.IsG {
-				lines := l.NewTable()
+				lines := NewTable(0, 4)
 				for _, n := range fn.Proto.DbgSourcePositions {
 					lines.RawSet(lua.LNumber(n), lua.LTrue)
 				}

@@ -28,13 +28,13 @@ type ioLib struct {
 }
 
 func (v *VM) openIO() {
-	lib := &ioLib{meta: v.L.NewTable()}
+	lib := &ioLib{meta: NewTable(0, 4)}
 	t := v.library("io", map[string]lua.LGFunction{
 		"open": lib.open, "close": lib.close, "read": lib.read, "write": lib.write, "lines": lib.lines,
 		"input": lib.setInput, "output": lib.setOutput, "type": ioType, "tmpfile": lib.tmpfile, "popen": lib.popen,
 		"flush": lib.flush,
 	})
-	methods := v.L.NewTable()
+	methods := NewTable(0, 4)
 	v.register(methods, map[string]lua.LGFunction{
 		"close": fileClose, "read": fileRead, "write": fileWrite, "lines": fileLines, "seek": fileSeek,
 		"flush": fileFlush, "setvbuf": fileSetvbuf,

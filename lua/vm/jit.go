@@ -38,19 +38,19 @@ func (v *VM) openJIT() {
 	t.RawSetString("version_num", lua.LNumber(jitVersionNum))
 	t.RawSetString("os", lua.LString("Linux"))
 	t.RawSetString("arch", lua.LString(jitArch()))
-	opt := v.L.NewTable()
+	opt := NewTable(0, 4)
 	v.register(opt, map[string]lua.LGFunction{"start": nothing})
 	t.RawSetString("opt", opt)
 	v.loaded.RawSetString("jit.opt", opt)
 	v.Preload("jit.opt", func(l *lua.LState) int { l.Push(opt); return 1 }, true)
-	v.Preload("jit.util", func(l *lua.LState) int { l.Push(l.NewTable()); return 1 }, true)
+	v.Preload("jit.util", func(l *lua.LState) int { l.Push(NewTable(0, 4)); return 1 }, true)
 	v.Preload("ffi", v.openFFI, true)
 }
 
 // openFFI makes the module ffi. There are no C calls and no cdata: the module can be required and asked about the
 // platform, everything else raises an error that says so.
 func (v *VM) openFFI(l *lua.LState) int {
-	t := l.NewTable()
+	t := NewTable(0, 4)
 	t.RawSetString("os", lua.LString("Linux"))
 	t.RawSetString("arch", lua.LString(jitArch()))
 	v.register(t, map[string]lua.LGFunction{
@@ -77,7 +77,7 @@ func (v *VM) openFFI(l *lua.LState) int {
 			return 0
 		}))
 	}
-	c, mt := l.NewTable(), l.NewTable()
+	c, mt := NewTable(0, 4), NewTable(0, 4)
 	v.register(mt, map[string]lua.LGFunction{"__index": func(l *lua.LState) int {
 		Errorf(l, "%s", "ffi.C."+l.ToString(2)+": the FFI is not available: this server runs Lua without LuaJIT's C interface")
 		return 0

@@ -76,7 +76,7 @@ func osDate(l *lua.LState) int {
 		l.Push(lua.LString(strftime(when, format)))
 		return 1
 	}
-	t := l.CreateTable(0, 9)
+	t := NewTable(0, 9)
 	for key, n := range map[string]int{
 		"sec": when.Second(), "min": when.Minute(), "hour": when.Hour(), "day": when.Day(), "month": int(when.Month()),
 		"year": when.Year(), "wday": int(when.Weekday()) + 1, "yday": when.YearDay(),

@@ -25,9 +25,9 @@ func searchPath(path, def string) lua.LString {
 }
 
 func (v *VM) openPackage() {
-	v.loaded = v.L.NewTable()
+	v.loaded = NewTable(0, 4)
 	v.L.G.Registry.RawSetString("_LOADED", v.loaded)
-	v.preload = v.L.NewTable()
+	v.preload = NewTable(0, 4)
 	v.pkg = v.library("package", map[string]lua.LGFunction{
 		"seeall": v.packageSeeAll, "searchpath": packageSearchPath, "loadlib": packageLoadLib,
 	})
@@ -36,7 +36,7 @@ func (v *VM) openPackage() {
 	v.pkg.RawSetString("path", searchPath(v.opts.PackagePath, defaultPath))
 	v.pkg.RawSetString("cpath", searchPath(v.opts.PackageCPath, defaultCPath))
 	v.pkg.RawSetString("config", lua.LString("/\n;\n?\n!\n-\n"))
-	loaders := v.L.NewTable()
+	loaders := NewTable(0, 4)
 	for _, f := range []lua.LGFunction{v.preloadSearcher, v.fileSearcher, v.nativeSearcher} {
 		loaders.Append(v.L.NewFunction(f))
 	}
@@ -211,7 +211,7 @@ func (v *VM) packageSeeAll(l *lua.LState) int {
 	t := CheckTable(l, 1)
 	mt, ok := t.Metatable.(*lua.LTable)
 	if !ok {
-		mt = l.CreateTable(0, 1)
+		mt = NewTable(0, 1)
 		t.Metatable = mt
 	}
 	mt.RawSetString("__index", v.globals)

@@ -13,7 +13,7 @@ func (v *VM) openString() {
 		"find": v.strFind, "match": v.strMatch, "gmatch": v.strGmatch, "gsub": v.strGsub,
 	})
 	t.RawSetString("gfind", t.RawGetString("gmatch"))
-	mt := v.L.CreateTable(0, 8)
+	mt := NewTable(0, 8)
 	mt.RawSetString("__index", t)
 	for event, op := range arithmetic {
 		mt.RawSetString(event, v.L.NewFunction(stringArith(event, op)))

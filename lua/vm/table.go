@@ -45,6 +45,15 @@ func SetField(t *lua.LTable, key, value lua.LValue) {
 	}
 }
 
+// SetIndex stores a value that is not nil under a whole number, without metamethods.
+func SetIndex(t *lua.LTable, n int, value lua.LValue) {
+	if n >= 1 && n < maxArrayIndex {
+		storeInt(t, n, value)
+	} else {
+		inside(t).putHashed(lua.LNumber(n), value)
+	}
+}
+
 // Append stores a value that is not nil behind the last one of the array.
 func Append(t *lua.LTable, value lua.LValue) {
 	in := inside(t)

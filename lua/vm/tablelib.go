@@ -171,7 +171,7 @@ func callback(l *lua.LState, f *lua.LFunction, k, v lua.LValue) bool {
 
 func tablePack(l *lua.LState) int {
 	n := l.GetTop()
-	t := l.CreateTable(n, 1)
+	t := NewTable(n, 1)
 	for i := 1; i <= n; i++ {
 		t.RawSetInt(i, l.Get(i))
 	}
@@ -206,7 +206,7 @@ func (v *VM) tableMove(l *lua.LState) int {
 
 func tableNew(l *lua.LState) int {
 	const most = 1 << 20 // hints beyond are not trusted
-	l.Push(l.CreateTable(min(max(CheckInt(l, 1), 0), most), min(max(CheckInt(l, 2), 0), most)))
+	l.Push(NewTable(min(max(CheckInt(l, 1), 0), most), min(max(CheckInt(l, 2), 0), most)))
 	return 1
 }
 
@@ -253,7 +253,7 @@ func tableIsArray(l *lua.LState) int {
 func tableClone(l *lua.LState) int {
 	t := CheckTable(l, 1)
 	in := inside(t)
-	c := l.CreateTable(len(in.array), len(in.strdict))
+	c := NewTable(len(in.array), len(in.strdict))
 	t.ForEach(func(k, v lua.LValue) { c.RawSet(k, v) })
 	c.Metatable = t.Metatable
 	l.Push(c)

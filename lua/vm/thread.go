@@ -92,7 +92,7 @@ func (t *Thread) newEnv() {
 		t.env, t.L.Env = t.vm.globals, t.vm.globals
 		return
 	}
-	t.env = t.vm.L.CreateTable(0, 4)
+	t.env = NewTable(0, 4)
 	t.env.RawSetString("_G", t.env)
 	t.env.Metatable = t.vm.envMeta
 	t.L.Env = t.env

@@ -111,7 +111,7 @@ func New(opts Options) *VM {
 	v.coParent.Options.RegistrySize = 128
 	v.main = v.adopt(v.L)
 	v.L.G.MainThread, v.L.G.CurrentThread = v.L, v.L // gopher-lua would take the first thread that makes a call
-	v.envMeta = v.L.NewTable()
+	v.envMeta = NewTable(0, 4)
 	v.envMeta.RawSetString("__index", v.globals)
 	v.intrinsics = compile.Intrinsics{
 		Concat: &lua.LFunction{IsG: true, GFunction: v.concat},
@@ -151,7 +151,7 @@ func (v *VM) register(t *lua.LTable, funcs map[string]lua.LGFunction) {
 func (v *VM) library(name string, funcs map[string]lua.LGFunction) *lua.LTable {
 	t, ok := v.globals.RawGetString(name).(*lua.LTable)
 	if !ok {
-		t = v.L.CreateTable(0, len(funcs))
+		t = NewTable(0, len(funcs))
 		v.globals.RawSetString(name, t)
 	}
 	v.loaded.RawSetString(name, t)

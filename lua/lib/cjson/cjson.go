@@ -58,7 +58,7 @@ func shared(l *lua.LState, name string) *lua.LTable {
 	registry := l.G.Registry
 	t, ok := registry.RawGetString(name).(*lua.LTable)
 	if !ok {
-		t = l.CreateTable(0, 0)
+		t = vm.NewTable(0, 0)
 		registry.RawSetString(name, t)
 	}
 	return t
@@ -74,7 +74,7 @@ func newModule(l *lua.LState, safe bool) *lua.LTable {
 	if safe {
 		wrap = protected
 	}
-	t := l.CreateTable(0, 24)
+	t := vm.NewTable(0, 24)
 	for name, fn := range map[string]lua.LGFunction{
 		"encode":                              wrap(cfg.encode),
 		"decode":                              wrap(cfg.decode),
