@@ -18,7 +18,7 @@ import (
 // Server is a running server for a test that is written in Go.
 type Server struct{ r *run }
 
-// Serve starts a server on the files of a specification, which needs no exchanges. It ends with the test, which fails
+// Serve starts a server on the files of a specification, without exchanges. It ends with the test, which fails
 // for what no specification allows in the log.
 func Serve(t *testing.T, target *Target, text string) *Server {
 	t.Helper()

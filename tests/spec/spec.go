@@ -61,7 +61,11 @@ func Load(path string) (*Spec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Parse(path, data)
+	s, err := Parse(path, data)
+	if err == nil && len(s.Steps) == 0 {
+		err = fmt.Errorf("%s: no %q section", path, script)
+	}
+	return s, err
 }
 
 // Parse parses a specification; path is used in errors and failures only.
@@ -84,9 +88,6 @@ func Parse(path string, data []byte) (*Spec, error) {
 			return nil, fmt.Errorf("%s:%w", path, err)
 		}
 		s.Steps = steps
-	}
-	if len(s.Steps) == 0 {
-		return nil, fmt.Errorf("%s: no %q section", path, script)
 	}
 	return s, nil
 }
