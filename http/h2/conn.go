@@ -178,7 +178,6 @@ func (h *conn) sleep() bool {
 		return false
 	}
 	h.reader = nil
-	h.c.Action = "idle"
 	h.c.Idle(limit)
 	return true
 }

@@ -286,7 +286,7 @@ func (p *builder) body() http.Verdict {
 			p.s.skip = true
 			return p.bad("client prematurely closed stream")
 		}
-		r.In.ContentLength = n
+		r.In.ContentLength, p.s.declared = n, n
 	} else if !p.noBody {
 		r.In.Chunked = true
 	}

@@ -35,11 +35,13 @@ type stream struct {
 	queued     bool         // in the connection's queue
 	exhausted  bool         // the sender waits for the stream's own window
 
-	body    []byte // received and not read
-	read    int    // of body
-	grant   int64  // bytes read that the client may replace
-	wide    bool   // more may be on its way than at first
-	arrived waitList
+	body     []byte // received and not read
+	read     int    // of body
+	received int64  // of the whole body
+	declared int64  // its length according to the header, or -1
+	grant    int64  // bytes read that the client may replace
+	wide     bool   // more may be on its way than at first
+	arrived  waitList
 
 	watcher   *event.Fiber
 	watchFunc func()
@@ -60,6 +62,7 @@ func (h *conn) newStream(id uint32, inClosed bool, wanted *dependency) *stream {
 		s = &stream{}
 		s.run = s.serve
 	}
+	s.declared = -1
 	s.h, s.id, s.inClosed, s.recvWindow, s.window = h, id, inClosed, h.conf().prereadSize.V, h.initWindow
 	h.c.Requests++
 	s.c = h.c.Fake()
@@ -104,7 +107,7 @@ func (s *stream) finish() {
 		s.reset(http2.ProtocolError)
 	case !s.outClosed:
 		s.reset(http2.InternalError)
-	case s.malformed:
+	case s.malformed, s.misdeclared():
 		s.reset(http2.ProtocolError)
 	case !s.inClosed:
 		s.reset(http2.NoError)
@@ -114,6 +117,12 @@ func (s *stream) finish() {
 	if h.reader != nil {
 		h.reader.Ready()
 	}
+}
+
+// misdeclared reports whether the body is known not to be of the length that the
+// header says (RFC 9113, 8.1.1).
+func (s *stream) misdeclared() bool {
+	return s.declared >= 0 && (s.received > s.declared || s.inClosed && s.received < s.declared)
 }
 
 // leave takes the stream, which has ended or whose header did not become
@@ -202,6 +211,7 @@ func (s *stream) receive(p []byte, last bool) {
 		s.inClosed = true
 		s.h.closed(s.id)
 	}
+	s.received += int64(len(p))
 	if s.skip {
 		s.give(int64(len(p)))
 	} else {
@@ -281,10 +291,9 @@ func (s *stream) PollBody(r *http.Request, p []byte) (int, http.Verdict) {
 		return 0, http.OK // the end of the stream may be a while in coming
 	case !s.inClosed:
 		return 0, http.Declined
-	case r.In.ContentLength > r.In.BodyRead:
+	case s.declared > r.In.BodyRead:
 		r.Logf(log.Info, nil, "client prematurely closed stream: only %d out of %d bytes of request body received",
-			r.In.BodyRead, r.In.ContentLength)
-		s.malformed = true
+			r.In.BodyRead, s.declared)
 		return 0, http.StatusBadRequest
 	}
 	return 0, http.OK
@@ -294,9 +303,9 @@ func (s *stream) PollBody(r *http.Request, p []byte) (int, http.Verdict) {
 func (s *stream) measure(r *http.Request) http.Verdict {
 	limit := r.Core.ClientMaxBodySize.V
 	switch {
-	case r.In.ContentLength >= 0 && r.In.BodyRead > r.In.ContentLength:
+	case s.declared >= 0 && s.received > s.declared:
 		r.Logf(log.Info, nil, "client intended to send body data larger than declared")
-		s.skip, s.malformed = true, true
+		s.skip = true
 		return http.StatusBadRequest
 	case r.In.ContentLength < 0 && limit != 0 && r.In.BodyRead > limit:
 		r.Logf(log.Error, nil, "client intended to send too large chunked body: %d bytes", r.In.BodyRead)
