@@ -169,6 +169,20 @@ func (m *MainConf) mergeServer(cf *conf.Conf, s *ServerConf) error {
 	return s.locations.build(cf, s)
 }
 
+// Inherited makes the configuration of a server and location that say nothing
+// themselves: for code that runs without a request. The http block must have
+// been read.
+func (m *MainConf) Inherited(cf *conf.Conf) (*conf.Scope, error) {
+	reg := cf.Cycle.Registry
+	sc := reg.NewLazyScope(conf.HTTP, m.scope, conf.LevelServer, conf.LevelLocation)
+	for _, level := range []conf.Level{conf.LevelServer, conf.LevelLocation} {
+		if err := reg.Merge(cf, level, m.scope, sc); err != nil {
+			return nil, err
+		}
+	}
+	return sc, nil
+}
+
 // mergeLocations lets the locations of one block inherit from it, outer ones
 // first.
 func mergeLocations(cf *conf.Conf, reg *conf.Registry, outer *conf.Scope, set *locationSet) error {

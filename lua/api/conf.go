@@ -20,6 +20,8 @@ type MainConf struct {
 	// Dicts are the shared dictionaries in the order of their declaration.
 	Dicts []*Dict
 
+	// Bare is the configuration of code that runs without a request and was not made by one.
+	Bare *conf.Scope
 	// Engine is the Lua side of this process, once it has been started.
 	Engine *Engine
 }

@@ -114,8 +114,10 @@ func (c *Ctx) scope() *conf.Scope {
 		return c.R.Scope
 	case c.handshake != nil:
 		return c.handshake.conn.Server.Scope()
+	case c.timer != nil:
+		return c.timer.scope
 	}
-	return c.Worker.Main.Scope()
+	return c.Main.Bare
 }
 
 // debugging tells whether debug messages are taken; functions that are called often ask before they make one.

@@ -6,19 +6,20 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"moongate/conf"
 	"moongate/core/event"
 	"moongate/core/log"
 	"moongate/lua/vm"
 )
 
 // timerPhases are those in which timers can be made.
-const timerPhases = requests | handshakes | Timer | InitWorker | ExitWorker
+const timerPhases = requests | handshakes | Timer | InitWorker
 
 var timerFuncs = []Func{
 	{"timer.at", timerPhases, func(c *Ctx, l *lua.LState) int { return c.newTimer(l, false) }},
 	{"timer.every", timerPhases, func(c *Ctx, l *lua.LState) int { return c.newTimer(l, true) }},
-	{"timer.running_count", timerPhases, func(c *Ctx, l *lua.LState) int { return ret(l, lua.LNumber(c.timers.running)) }},
-	{"timer.pending_count", timerPhases, func(c *Ctx, l *lua.LState) int { return ret(l, lua.LNumber(len(c.timers.pending))) }},
+	{"timer.running_count", timerPhases | ExitWorker, func(c *Ctx, l *lua.LState) int { return ret(l, lua.LNumber(c.timers.running)) }},
+	{"timer.pending_count", timerPhases | ExitWorker, func(c *Ctx, l *lua.LState) int { return ret(l, lua.LNumber(len(c.timers.pending))) }},
 }
 
 // timers are the timers of a worker.
@@ -36,6 +37,8 @@ type luaTimer struct {
 	delay  time.Duration
 	every  bool
 	timer  *event.Timer
+	holds  bool        // made while the worker exits, which waits for it
+	scope  *conf.Scope // of who made it
 	peer   string
 	server string
 	serial uint64
@@ -64,7 +67,7 @@ func (c *Ctx) newTimer(l *lua.LState, every bool) int {
 	if int64(len(e.timers.pending)) >= e.Main.MaxPendingTimers.V {
 		return fail(l, "too many pending timers")
 	}
-	t := &luaTimer{e: e, v: c.VM, fn: fn, delay: delay, every: every, peer: c.peer}
+	t := &luaTimer{e: e, v: c.VM, fn: fn, delay: delay, every: every, scope: c.scope(), peer: c.peer}
 	for i := 3; i <= n; i++ {
 		t.args = append(t.args, l.Get(i))
 	}
@@ -91,16 +94,23 @@ func (t *luaTimer) arm() {
 	e.timers.pending[t] = struct{}{}
 	t.timer = event.NewTimer(func() { t.fire(false) })
 	e.Loop.SetTimer(t.timer, t.delay)
+	if t.holds = e.Worker.Exiting(); t.holds {
+		e.Worker.Ignore(0, -1)
+	}
 }
 
 // fire runs the timer's function in a fiber of its own.
 func (t *luaTimer) fire(premature bool) {
 	e := t.e
 	delete(e.timers.pending, t)
-	t.entry().Log(log.DebugHTTP, nil, "lua ngx.timer expired")
+	if t.holds {
+		t.holds = false
+		e.Worker.Ignore(0, 1)
+	}
+	e.Cycle.Log().Log(log.DebugHTTP, nil, "lua ngx.timer expired")
 	e.Loop.DelTimer(t.timer)
 	if !premature && e.timers.running >= e.Main.MaxRunningTimers.V {
-		t.entry().Log(log.Alert, nil, "lua failed to run timer with function defined at %s:%d: %d lua_max_running_timers are not enough",
+		e.Cycle.Log().Log(log.Alert, nil, "lua failed to run timer with function defined at %s:%d: %d lua_max_running_timers are not enough",
 			t.source(), t.fn.Proto.LineDefined, e.Main.MaxRunningTimers.V)
 		e.unref(t.v, t.entry())
 		return
@@ -124,6 +134,7 @@ func (t *luaTimer) source() string {
 
 func (t *luaTimer) run(premature bool) {
 	e := t.e
+	t.serial = uint64(e.Loop.Stats().Serial.Add(1)) // of nginx's fake connection
 	c := e.newCtx()
 	c.Phase, c.VM, c.timer, c.peer, c.log = Timer, t.v, t, t.peer, t.entry()
 	th := t.v.GetThread()

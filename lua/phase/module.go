@@ -24,7 +24,9 @@ func NewModule() *http.Module {
 		if err := Install(cf, main); err != nil {
 			return err
 		}
-		Start(cf, main)
+		if err := Start(cf, main); err != nil {
+			return err
+		}
 		m.InitWorker = func(w *http.Worker) error {
 			StartWorker(w, api.Main.Of(w.Main.Scope()), mainSlot.Of(w.Main.Scope()))
 			return nil

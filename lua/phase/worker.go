@@ -24,7 +24,7 @@ func initDirectives() []conf.Directive {
 // Start has the engine of a process made once sockets, logs and shared memory are open: in the master, whose
 // init_by_lua must succeed for the server to start, and again in every worker, as memory is not inherited. There
 // init_by_lua runs a second time, while the worker still has the master's privileges.
-func Start(cf *conf.Conf, main *http.MainConf) {
+func Start(cf *conf.Conf, main *http.MainConf) error {
 	cycle := process.Of(cf.Cycle)
 	m, settings := mainSlot.Of(cf.Scope), api.Main.Of(cf.Scope)
 	cycle.OnQuit(func(*process.Worker) {
@@ -38,7 +38,11 @@ func Start(cf *conf.Conf, main *http.MainConf) {
 		}
 	})
 	if cf.Cycle.Test {
-		return
+		return nil
+	}
+	var err error
+	if settings.Bare, err = main.Inherited(cf); err != nil {
+		return err
 	}
 	cycle.OnInit(func() error {
 		e := api.NewEngine(cycle, settings, main)
@@ -49,6 +53,7 @@ func Start(cf *conf.Conf, main *http.MainConf) {
 		e.Init = func(c *api.Ctx) error { return runInit(c, m.init) }
 		return e.Init(e.Base(api.Init))
 	})
+	return nil
 }
 
 // errInit says that init_by_lua failed; why has been logged.
