@@ -64,13 +64,21 @@ type Slot[T any] struct {
 // Of returns the struct in sc. While a block is being read it is made when it
 // is first asked for.
 func (s *Slot[T]) Of(sc *Scope) *T {
-	list := sc.conf[s.Level]
-	if p, ok := list[s.index].(*T); ok {
+	if p, ok := sc.conf[s.Level][s.index].(*T); ok {
 		return p
 	}
+	return s.first(sc)
+}
+
+func (s *Slot[T]) first(sc *Scope) *T {
 	p := s.create().(*T)
-	list[s.index] = p
+	sc.conf[s.Level][s.index] = p
 	return p
+}
+
+// Where is the condition that in a scope's struct test holds.
+func (s *Slot[T]) Where(test func(*T) bool) func(*Scope) bool {
+	return func(sc *Scope) bool { return test(s.Of(sc)) }
 }
 
 func (s *Slot[T]) bind(f Family, index int) { s.family, s.index, s.rows = f, index, nil }
@@ -131,7 +139,10 @@ func (r *Registry) Rows(name string) []*Directive { return r.rows[name] }
 // above their own.
 type Scope struct {
 	Family Family
-	conf   [levels][]any
+	// Derived is for what the family makes of the structs when they are final.
+	Derived any
+
+	conf [levels][]any
 }
 
 // NewScope makes a scope with fresh structs at the given levels and the

@@ -50,7 +50,8 @@ type MainConf struct {
 	scope    *conf.Scope
 	vars     variables
 	engine   engine
-	handlers [numPhases][]Handler
+	handlers [numPhases][]placed
+	plans    map[string]*plan
 	ports    []*Port
 	worker   *Worker // in a worker process
 	regexes  *regexPool

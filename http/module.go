@@ -71,8 +71,9 @@ type Module struct {
 	InitWorker func(w *Worker) error
 	// ExitWorker runs when a worker is about to exit.
 	ExitWorker func(w *Worker)
-	// Header and Body are its filters; their order is in Options.
+	// Header and Body are its filters; their order is in Options. Where is for Header.
 	Header HeaderFilter
+	Where  Where
 	Body   BodyFilter
 	// InMemory: Body takes bytes only; pieces of files are read for it.
 	InMemory bool

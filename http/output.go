@@ -27,7 +27,7 @@ func (r *Request) SendHeader() Verdict {
 // filterHeader passes the response header through the filters from one of them
 // on, and sends it.
 func (r *Request) filterHeader(from int) Verdict {
-	filters := r.mainConf().Options.HeaderFilters
+	filters := r.plan.header
 	for i := from; i < len(filters); i++ {
 		r.filter = filters[i]
 		if v := r.filter.Header(r); v != OK || r.HeaderSent {

@@ -1,5 +1,7 @@
 package http
 
+import "slices"
+
 // Phase is a stage in the processing of a request.
 type Phase int
 
@@ -25,6 +27,7 @@ const (
 type step struct {
 	check   func(r *Request, s *step) (Verdict, bool)
 	handler Handler
+	where   Where
 	// next is the first step of the next phase.
 	next int
 }
@@ -34,24 +37,34 @@ type engine struct {
 	steps []step
 	// Where internal redirects enter.
 	serverRewrite, locationRewrite int
-	log                            []Handler
+	log                            []placed
+}
+
+// placed is a handler with the scopes that it is for.
+type placed struct {
+	Handler
+	where Where
 }
 
 // Handle adds a handler to a phase. Handlers of a phase run in the order of
 // the modules; nginx runs them in reverse order of its module list, which the
 // composition root's order accounts for.
-func (m *MainConf) Handle(p Phase, h Handler) { m.handlers[p] = append(m.handlers[p], h) }
+//
+// Requests of scopes that are not in where do not come by the handler.
+func (m *MainConf) Handle(p Phase, where Where, h Handler) {
+	m.handlers[p] = append(m.handlers[p], placed{h, where})
+}
 
 // HandleFirst adds a handler that runs before those of a phase so far.
-func (m *MainConf) HandleFirst(p Phase, h Handler) {
-	m.handlers[p] = append([]Handler{h}, m.handlers[p]...)
+func (m *MainConf) HandleFirst(p Phase, where Where, h Handler) {
+	m.handlers[p] = slices.Insert(m.handlers[p], 0, placed{h, where})
 }
 
 // build flattens the phases.
-func (e *engine) build(handlers *[numPhases][]Handler) {
+func (e *engine) build(handlers *[numPhases][]placed) {
 	*e = engine{log: handlers[PhaseLog]}
-	add := func(check func(*Request, *step) (Verdict, bool), h Handler) {
-		e.steps = append(e.steps, step{check: check, handler: h})
+	add := func(check func(*Request, *step) (Verdict, bool), h placed) {
+		e.steps = append(e.steps, step{check: check, handler: h.Handler, where: h.where})
 	}
 	for p := PhasePostRead; p < PhaseLog; p++ {
 		start := len(e.steps)
@@ -63,11 +76,11 @@ func (e *engine) build(handlers *[numPhases][]Handler) {
 		}
 		switch p {
 		case PhaseFindConfig:
-			add(checkFindConfig, nil)
+			add(checkFindConfig, placed{})
 		case PhasePostRewrite:
-			add(checkPostRewrite, nil)
+			add(checkPostRewrite, placed{})
 		case PhasePostAccess:
-			add(checkPostAccess, nil)
+			add(checkPostAccess, placed{})
 		default:
 			check := checkGeneric
 			switch p {
@@ -86,7 +99,7 @@ func (e *engine) build(handlers *[numPhases][]Handler) {
 			e.steps[i].next = len(e.steps)
 		}
 	}
-	add(checkNoContent, nil)
+	add(checkNoContent, placed{})
 }
 
 // runPhases takes the request through the phases from r.phase on, until a
@@ -94,6 +107,7 @@ func (e *engine) build(handlers *[numPhases][]Handler) {
 func (r *Request) runPhases() Verdict {
 	e := &r.mainConf().engine
 	for {
+		r.phase = int(r.plan.next[r.phase])
 		s := &e.steps[r.phase]
 		if v, decided := s.check(r, s); decided {
 			return v

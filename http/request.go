@@ -93,6 +93,7 @@ type requestState struct {
 	Scope  *conf.Scope
 	Core   *LocConf
 	Server *ServerConf
+	plan   *plan
 
 	// Start is when the first byte arrived.
 	Start time.Time
@@ -207,6 +208,7 @@ func (r *Request) SetScope(sc *conf.Scope) {
 	r.Scope = sc
 	r.Core = coreLoc.Of(sc)
 	r.Server = coreSrv.Of(sc)
+	r.plan = r.mainConf().planOf(sc)
 }
 
 // SetURI changes the URI and derives what hangs on it.

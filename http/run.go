@@ -128,7 +128,7 @@ func (r *Request) finishLog() {
 	if r.Debug() {
 		r.Debugf("http log handler")
 	}
-	for _, h := range r.mainConf().engine.log {
+	for _, h := range r.plan.log {
 		h(r)
 	}
 }

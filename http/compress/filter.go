@@ -65,6 +65,7 @@ func (f *Filter) Module(m http.Module) *http.Module {
 	m.Slots = append(m.Slots, &f.pools, &f.slot)
 	m.Ctx = []http.AnyCtx{&f.key}
 	m.Header, m.Body, m.InMemory = f.header, f.body, true
+	m.Where = f.slot.Where(func(c *Conf) bool { return c.Enable.V })
 	return &m
 }
 
@@ -89,9 +90,6 @@ func (f *Filter) Rows(name string) []conf.Directive {
 // header decides whether the response is encoded.
 func (f *Filter) header(r *http.Request) http.Verdict {
 	c, o := f.slot.Of(r.Scope), &r.Out
-	if !c.Enable.V {
-		return http.OK
-	}
 	switch http.Verdict(o.Status) {
 	case http.StatusOK, http.StatusForbidden, http.StatusNotFound:
 	default:

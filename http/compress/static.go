@@ -43,7 +43,7 @@ func (s *Static) Module(m http.Module, directive string) *http.Module {
 		s.slot.Enum(directive, conf.HTTPAny, func(c *staticConf) *conf.Opt[int] { return &c.mode }, off, words),
 	}
 	m.Init = func(_ *conf.Conf, main *http.MainConf) error {
-		main.Handle(http.PhaseContent, s.handle)
+		main.Handle(http.PhaseContent, s.slot.Where(func(c *staticConf) bool { return c.mode.V != off }), s.handle)
 		return nil
 	}
 	return &m
@@ -51,7 +51,7 @@ func (s *Static) Module(m http.Module, directive string) *http.Module {
 
 func (s *Static) handle(r *http.Request) http.Verdict {
 	mode := s.slot.Of(r.Scope).mode.V
-	if mode == off || r.Method&(wire.GET|wire.HEAD) == 0 || strings.HasSuffix(r.URI, "/") {
+	if r.Method&(wire.GET|wire.HEAD) == 0 || strings.HasSuffix(r.URI, "/") {
 		return http.Declined
 	}
 	accepted := mode == always || s.Accepts(r)

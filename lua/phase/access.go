@@ -1,7 +1,6 @@
 package phase
 
 import (
-	"moongate/conf"
 	"moongate/http"
 	"moongate/lua/api"
 )
@@ -9,13 +8,11 @@ import (
 var accessFamily = family[locConf]{
 	name: "access_by_lua", slot: locSlot, in: inHTTP, forms: allForms,
 	field: func(l *locConf) **Code { return &l.access },
-	used:  func(_ *conf.Conf, m *mainConf) { m.uses.access = true },
 }
 
 var precontentFamily = family[locConf]{
 	name: "precontent_by_lua", slot: locSlot, in: inHTTP, forms: []form{asBlock, asFile},
 	field: func(l *locConf) **Code { return &l.precontent },
-	used:  func(_ *conf.Conf, m *mainConf) { m.uses.precontent = true },
 }
 
 func accessHandler(r *http.Request) http.Verdict {

@@ -21,7 +21,7 @@ type balancerConf struct {
 var balancerFamily = family[srvConf]{
 	name: "balancer_by_lua", slot: srvSlot, in: conf.HTTPUpstream, forms: allForms,
 	field: func(s *srvConf) **Code { return &s.balancer.code },
-	used:  func(cf *conf.Conf, _ *mainConf) { useBalancer(cf) },
+	used:  useBalancer,
 }
 
 func balancerDirectives() []conf.Directive {

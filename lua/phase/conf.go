@@ -9,8 +9,8 @@ import (
 // mainConf is the code of the http block.
 type mainConf struct {
 	init, initWorker, exitWorker *Code
-	// uses tells which phases have code anywhere.
-	uses struct{ serverRewrite, rewrite, access, precontent, log, header, body, ssl, proxySSL bool }
+	// usesSSL and usesProxySSL tell that the phases of handshakes, with clients and with upstreams, have code.
+	usesSSL, usesProxySSL bool
 }
 
 // srvConf is the code of a server.
@@ -87,7 +87,12 @@ type family[C any] struct {
 	// field is where the code is kept.
 	field func(*C) **Code
 	// used is told that the directive is there.
-	used func(cf *conf.Conf, m *mainConf)
+	used func(cf *conf.Conf)
+}
+
+// where is the scopes that have code for the phase.
+func (f *family[C]) where() http.Where {
+	return f.slot.Where(func(c *C) bool { return *f.field(c) != nil })
 }
 
 // rows are the directives of the family.
@@ -111,7 +116,7 @@ func (f *family[C]) set(cf *conf.Conf, c *C, kind form) (err error) {
 		return err
 	}
 	if f.used != nil {
-		f.used(cf, mainSlot.Of(cf.Scope))
+		f.used(cf)
 	}
 	return nil
 }
@@ -142,32 +147,31 @@ func Directives() (rows []conf.Directive) {
 	return rows
 }
 
-// Install puts the handlers of the phases that have code into their places.
+// Install puts the handlers of the phases into their places.
 func Install(cf *conf.Conf, m *http.MainConf) error {
-	u, settings := &mainSlot.Of(cf.Scope).uses, api.Main.Of(cf.Scope)
+	main, settings := mainSlot.Of(cf.Scope), api.Main.Of(cf.Scope)
 	for _, p := range []struct {
-		used    bool
 		phase   http.Phase
+		where   http.Where
 		handler http.Handler
 		first   bool
 	}{
-		{u.serverRewrite, http.PhaseServerRewrite, serverRewriteHandler, false},
-		{u.rewrite, http.PhaseRewrite, rewriteHandler, settings.RewriteNoPostpone.V},
-		{u.access, http.PhaseAccess, accessHandler, settings.AccessNoPostpone.V},
-		{u.precontent, http.PhasePreContent, precontentHandler, settings.PreNoPostpone.V},
-		{u.log, http.PhaseLog, logHandler, false},
+		{http.PhaseServerRewrite, serverRewriteFamily.where(), serverRewriteHandler, false},
+		{http.PhaseRewrite, rewriteFamily.where(), rewriteHandler, settings.RewriteNoPostpone.V},
+		{http.PhaseAccess, accessFamily.where(), accessHandler, settings.AccessNoPostpone.V},
+		{http.PhasePreContent, precontentFamily.where(), precontentHandler, settings.PreNoPostpone.V},
+		{http.PhaseLog, logFamily.where(), logHandler, false},
 	} {
-		switch {
-		case p.used && p.first:
-			m.HandleFirst(p.phase, p.handler)
-		case p.used:
-			m.Handle(p.phase, p.handler)
+		if p.first {
+			m.HandleFirst(p.phase, p.where, p.handler)
+		} else {
+			m.Handle(p.phase, p.where, p.handler)
 		}
 	}
-	if u.proxySSL {
+	if main.usesProxySSL {
 		m.UpstreamHandshake = upstreamHandshake
 	}
-	if u.ssl {
+	if main.usesSSL {
 		return installSSL(m)
 	}
 	return nil

@@ -10,7 +10,7 @@ import (
 var contentFamily = family[locConf]{
 	name: "content_by_lua", slot: locSlot, in: conf.HTTPLocation | conf.HTTPLocationIf, forms: allForms,
 	field: func(l *locConf) **Code { return &l.content },
-	used:  func(cf *conf.Conf, _ *mainConf) { http.LocOf(cf).Handler = contentHandler },
+	used:  func(cf *conf.Conf) { http.LocOf(cf).Handler = contentHandler },
 }
 
 // contentHandler is the content handler of a location with content_by_lua.

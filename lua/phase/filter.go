@@ -5,7 +5,6 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
-	"moongate/conf"
 	"moongate/core/buf"
 	"moongate/core/log"
 	"moongate/http"
@@ -15,13 +14,11 @@ import (
 var headerFamily = family[locConf]{
 	name: "header_filter_by_lua", slot: locSlot, in: inHTTP, forms: allForms,
 	field: func(l *locConf) **Code { return &l.header },
-	used:  func(_ *conf.Conf, m *mainConf) { m.uses.header = true },
 }
 
 var bodyFamily = family[locConf]{
 	name: "body_filter_by_lua", slot: locSlot, in: inHTTP, forms: allForms,
 	field: func(l *locConf) **Code { return &l.body },
-	used:  func(_ *conf.Conf, m *mainConf) { m.uses.body = true },
 }
 
 // HeaderFilter runs header_filter_by_lua and prepares for body_filter_by_lua. self is the module of the filters.

@@ -1,7 +1,6 @@
 package phase
 
 import (
-	"moongate/conf"
 	"moongate/core/log"
 	"moongate/http"
 	"moongate/lua/api"
@@ -10,14 +9,10 @@ import (
 var logFamily = family[locConf]{
 	name: "log_by_lua", slot: locSlot, in: inHTTP, forms: allForms,
 	field: func(l *locConf) **Code { return &l.log },
-	used:  func(_ *conf.Conf, m *mainConf) { m.uses.log = true },
 }
 
 func logHandler(r *http.Request) http.Verdict {
 	code := locSlot.Of(r.Scope).log
-	if code == nil {
-		return http.Declined
-	}
 	if r.Log.Enabled(log.DebugHTTP) {
 		r.Logf(log.DebugHTTP, nil, `lua log handler, uri:"%s" c:0`, r.URI)
 	}

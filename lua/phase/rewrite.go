@@ -12,13 +12,11 @@ import (
 var rewriteFamily = family[locConf]{
 	name: "rewrite_by_lua", slot: locSlot, in: inHTTP, forms: allForms,
 	field: func(l *locConf) **Code { return &l.rewrite },
-	used:  func(_ *conf.Conf, m *mainConf) { m.uses.rewrite = true },
 }
 
 var serverRewriteFamily = family[srvConf]{
 	name: "server_rewrite_by_lua", slot: srvSlot, in: conf.HTTPMain | conf.HTTPServer, forms: []form{asBlock, asFile},
 	field: func(s *srvConf) **Code { return &s.serverRewrite },
-	used:  func(_ *conf.Conf, m *mainConf) { m.uses.serverRewrite = true },
 }
 
 func rewriteHandler(r *http.Request) http.Verdict {
@@ -32,7 +30,7 @@ func serverRewriteHandler(r *http.Request) http.Verdict {
 // early runs the code of a phase before the content phase. Code that comes to its end, or leaves with ngx.exit(ngx.OK),
 // gives the verdict pass, unless it has sent a response.
 func early(r *http.Request, code *Code, p api.Phase, pass http.Verdict) http.Verdict {
-	if code == nil || r.URIChanged {
+	if r.URIChanged {
 		return http.Declined
 	}
 	if r.Log.Enabled(log.DebugHTTP) {

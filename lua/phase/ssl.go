@@ -17,7 +17,7 @@ const inServers = conf.HTTPMain | conf.HTTPServer
 func sslDirectives() []conf.Directive {
 	row := func(name string, in conf.Context, field func(*srvConf) **Code) []conf.Directive {
 		f := family[srvConf]{name: name, slot: srvSlot, in: in, forms: []form{asBlock, asFile}, field: field,
-			used: func(_ *conf.Conf, m *mainConf) { m.uses.ssl = true }}
+			used: func(cf *conf.Conf) { mainSlot.Of(cf.Scope).usesSSL = true }}
 		return f.rows()
 	}
 	return slices.Concat(

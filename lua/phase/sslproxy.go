@@ -15,13 +15,13 @@ const inPassing = conf.HTTPLocation | conf.HTTPLocationIf
 var proxyCertFamily = family[locConf]{
 	name: "proxy_ssl_certificate_by_lua", slot: locSlot, in: inPassing, forms: []form{asBlock, asFile},
 	field: func(l *locConf) **Code { return &l.proxyCert },
-	used:  func(_ *conf.Conf, m *mainConf) { m.uses.proxySSL = true },
+	used:  func(cf *conf.Conf) { mainSlot.Of(cf.Scope).usesProxySSL = true },
 }
 
 var proxyVerifyFamily = family[locConf]{
 	name: "proxy_ssl_verify_by_lua", slot: locSlot, in: inPassing, forms: []form{asBlock, asFile},
 	field: func(l *locConf) **Code { return &l.proxyVerify },
-	used:  func(_ *conf.Conf, m *mainConf) { m.uses.proxySSL = true },
+	used:  func(cf *conf.Conf) { mainSlot.Of(cf.Scope).usesProxySSL = true },
 }
 
 // skipVerify is lua_upstream_skip_openssl_default_verify.

@@ -44,7 +44,7 @@ var Module = &http.Module{
 		},
 	},
 	Init: func(_ *conf.Conf, m *http.MainConf) error {
-		m.Handle(http.PhaseAccess, handler)
+		m.Handle(http.PhaseAccess, slot.Where(func(c *locConf) bool { return c.rules != nil }), handler)
 		return nil
 	},
 }
@@ -68,9 +68,6 @@ func ruleDirective(cf *conf.Conf, c *locConf) error {
 
 func handler(r *http.Request) http.Verdict {
 	rules := slot.Of(r.Scope).rules
-	if rules == nil {
-		return http.Declined
-	}
 	addr := r.Conn.Peer.Addr.Unmap()
 	for i := range rules {
 		switch rule := &rules[i]; {

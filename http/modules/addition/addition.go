@@ -39,12 +39,13 @@ var Module = &http.Module{
 	},
 	Ctx:    []http.AnyCtx{key},
 	Header: headerFilter,
+	Where:  slot.Where(func(c *locConf) bool { return c.before.V != "" || c.after.V != "" }),
 	Body:   bodyFilter,
 }
 
 func headerFilter(r *http.Request) http.Verdict {
 	c := slot.Of(r.Scope)
-	if r.Out.Status != int(http.StatusOK) || !r.IsMain() || c.before.V == "" && c.after.V == "" ||
+	if r.Out.Status != int(http.StatusOK) || !r.IsMain() ||
 		!c.types.V.Has(r.Out.ContentType) {
 		return http.OK
 	}

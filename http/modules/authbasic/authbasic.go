@@ -35,7 +35,7 @@ var Module = &http.Module{
 		},
 	},
 	Init: func(_ *conf.Conf, m *http.MainConf) error {
-		m.Handle(http.PhaseAccess, handler)
+		m.Handle(http.PhaseAccess, slot.Where(func(c *locConf) bool { return c.realm.V != nil && c.file.V != nil }), handler)
 		return nil
 	},
 }
@@ -54,9 +54,6 @@ func parseFile(cf *conf.Conf) (*http.Complex, error) {
 
 func handler(r *http.Request) http.Verdict {
 	c := slot.Of(r.Scope)
-	if c.realm.V == nil || c.file.V == nil {
-		return http.Declined
-	}
 	realm := c.realm.V.Eval(r)
 	if realm == "off" {
 		return http.Declined

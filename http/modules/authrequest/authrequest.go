@@ -38,7 +38,7 @@ var Module = &http.Module{
 		},
 	},
 	Init: func(_ *conf.Conf, m *http.MainConf) error {
-		m.Handle(http.PhaseAccess, handler)
+		m.Handle(http.PhaseAccess, slot.Where(func(c *locConf) bool { return c.uri.V != "" }), handler)
 		return nil
 	},
 }
@@ -78,9 +78,6 @@ func addAssignment(cf *conf.Conf, vars *conf.Opt[[]assignment]) error {
 
 func handler(r *http.Request) http.Verdict {
 	c := slot.Of(r.Scope)
-	if c.uri.V == "" {
-		return http.Declined
-	}
 	sr := r.Subrequest(c.uri.V, "", http.SubrequestOptions{
 		Prepare: func(sr *http.Request) {
 			sr.HeaderOnly = true

@@ -49,7 +49,7 @@ var Module = &http.Module{
 		},
 	},
 	Init: func(_ *conf.Conf, m *http.MainConf) error {
-		m.Handle(http.PhaseContent, handler)
+		m.Handle(http.PhaseContent, slot.Where(func(c *locConf) bool { return c.enable.V }), handler)
 		return nil
 	},
 }
@@ -74,7 +74,7 @@ func (e *entry) kind() string {
 
 func handler(r *http.Request) http.Verdict {
 	c := slot.Of(r.Scope)
-	if !c.enable.V || !strings.HasSuffix(r.URI, "/") || r.Method&(wire.GET|wire.HEAD) == 0 {
+	if !strings.HasSuffix(r.URI, "/") || r.Method&(wire.GET|wire.HEAD) == 0 {
 		return http.Declined
 	}
 	if v := r.DiscardBody(); v != http.OK {

@@ -47,7 +47,7 @@ var Module = &http.Module{
 		Arguments: []string{"--with-http_dav_module"},
 	},
 	Init: func(_ *conf.Conf, m *http.MainConf) error {
-		m.Handle(http.PhaseContent, handler)
+		m.Handle(http.PhaseContent, slot.Where(func(c *locConf) bool { return c.methods.V != 0 }), handler)
 		return nil
 	},
 }

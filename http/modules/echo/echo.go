@@ -32,6 +32,7 @@ var Module = &http.Module{
 	Variables: variables,
 	Ctx:       []http.AnyCtx{&state},
 	Header:    headerFilter,
+	Where:     slot.Where(func(c *locConf) bool { return c.before != nil || c.after != nil }),
 	Body:      bodyFilter,
 }
 

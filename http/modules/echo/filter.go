@@ -13,10 +13,6 @@ type filterState struct {
 }
 
 func headerFilter(r *http.Request) http.Verdict {
-	c := slot.Of(r.Scope)
-	if c.before == nil && c.after == nil {
-		return http.OK
-	}
 	r.Out.ClearContentLength()
 	r.ClearAcceptRanges()
 	r.FilterOwnBody()

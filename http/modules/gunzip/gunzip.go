@@ -37,14 +37,12 @@ var Module = &http.Module{
 	},
 	Ctx:      []http.AnyCtx{key},
 	Header:   headerFilter,
+	Where:    slot.Where(func(c *locConf) bool { return c.enable.V }),
 	Body:     bodyFilter,
 	InMemory: true,
 }
 
 func headerFilter(r *http.Request) http.Verdict {
-	if !slot.Of(r.Scope).enable.V {
-		return http.OK
-	}
 	if coding, _ := r.Out.Get("Content-Encoding"); !strings.EqualFold(coding, "gzip") {
 		return http.OK
 	}

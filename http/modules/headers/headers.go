@@ -60,7 +60,10 @@ var Module = &http.Module{
 		},
 	},
 	Header: headerFilter,
-	Body:   bodyFilter,
+	Where: slot.Where(func(c *locConf) bool {
+		return c.expires.V.kind != expiresOff || c.headers != nil || c.trailers != nil
+	}),
+	Body: bodyFilter,
 }
 
 // setters are what add_header does for the fields that are not simply added.
@@ -116,7 +119,7 @@ func safe(status int) bool {
 
 func headerFilter(r *http.Request) http.Verdict {
 	c := slot.Of(r.Scope)
-	if !r.IsMain() || c.expires.V.kind == expiresOff && c.headers == nil && c.trailers == nil {
+	if !r.IsMain() {
 		return http.OK
 	}
 	all := safe(r.Out.Status)

@@ -42,9 +42,10 @@ var Module = &http.Module{
 		Objects:   []string{"ngx_http_headers_more_filter_module.so"},
 	},
 	Header: headerFilter,
+	Where:  slot.Where(func(c *locConf) bool { return c.output != nil }),
 	Init: func(cf *conf.Conf, m *http.MainConf) error {
 		if mainSlot.Of(cf.Scope).input {
-			m.Handle(http.PhaseRewrite, rewriteHandler)
+			m.Handle(http.PhaseRewrite, slot.Where(func(c *locConf) bool { return c.input != nil }), rewriteHandler)
 		}
 		return nil
 	},

@@ -31,7 +31,7 @@ var Module = &http.Module{
 		},
 	},
 	Init: func(_ *conf.Conf, m *http.MainConf) error {
-		m.Handle(http.PhaseContent, handler)
+		m.Handle(http.PhaseContent, nil, handler)
 		return nil
 	},
 }

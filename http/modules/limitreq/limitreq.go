@@ -88,7 +88,7 @@ var Module = &http.Module{
 	Ctx:       []http.AnyCtx{&ctx},
 	Variables: []http.Variable{{Name: "limit_req_status", Get: getStatus, Volatile: true}},
 	Init: func(_ *conf.Conf, m *http.MainConf) error {
-		m.Handle(http.PhasePreAccess, handler)
+		m.Handle(http.PhasePreAccess, slot.Where(func(c *locConf) bool { return c.limits != nil }), handler)
 		return nil
 	},
 }
@@ -188,7 +188,7 @@ const maxKey = 65535
 
 func handler(r *http.Request) http.Verdict {
 	c := slot.Of(r.Scope)
-	if c.limits == nil || ctx.Of(r.Main) != nil {
+	if ctx.Of(r.Main) != nil {
 		return http.Declined
 	}
 	var few [4]claim

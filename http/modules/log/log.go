@@ -62,7 +62,7 @@ var Module = &http.Module{
 		},
 	},
 	Init: func(cf *conf.Conf, m *http.MainConf) error {
-		m.Handle(http.PhaseLog, handler)
+		m.Handle(http.PhaseLog, locSlot.Where(func(c *locConf) bool { return !c.off && c.logs != nil }), handler)
 		return mainSlot.Of(cf.Scope).formats[0].compileCombined(cf, m)
 	},
 }
@@ -209,9 +209,6 @@ func parseFileCache(cf *conf.Conf) (http.LogFileCache, error) {
 // handler writes the request to all its logs.
 func handler(r *http.Request) http.Verdict {
 	l := locSlot.Of(r.Scope)
-	if l.off {
-		return http.OK
-	}
 	main := mainSlot.Of(r.Scope)
 	for _, a := range l.logs {
 		if a.filter != nil {

@@ -27,7 +27,7 @@ var Module = &http.Module{
 		},
 	},
 	Init: func(_ *conf.Conf, m *http.MainConf) error {
-		m.Handle(http.PhasePreContent, handler)
+		m.Handle(http.PhasePreContent, slot.Where(func(c *locConf) bool { return c.uris.V != nil }), handler)
 		return nil
 	},
 }
@@ -48,7 +48,7 @@ func addURI(cf *conf.Conf, uris *conf.Opt[[]string]) error {
 
 func handler(r *http.Request) http.Verdict {
 	c := slot.Of(r.Scope)
-	if !r.IsMain() || c.uris.V == nil {
+	if !r.IsMain() {
 		return http.Declined
 	}
 	if c.body.V {

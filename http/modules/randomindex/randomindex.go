@@ -31,13 +31,13 @@ var Module = &http.Module{
 		Arguments: []string{"--with-http_random_index_module"},
 	},
 	Init: func(_ *conf.Conf, m *http.MainConf) error {
-		m.Handle(http.PhaseContent, handler)
+		m.Handle(http.PhaseContent, slot.Where(func(c *locConf) bool { return c.enable.V }), handler)
 		return nil
 	},
 }
 
 func handler(r *http.Request) http.Verdict {
-	if !slot.Of(r.Scope).enable.V || !strings.HasSuffix(r.URI, "/") || r.Method&(wire.GET|wire.HEAD|wire.POST) == 0 {
+	if !strings.HasSuffix(r.URI, "/") || r.Method&(wire.GET|wire.HEAD|wire.POST) == 0 {
 		return http.Declined
 	}
 	path, ok := r.MapPath()

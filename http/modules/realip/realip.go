@@ -54,8 +54,9 @@ var Module = &http.Module{
 		{Name: "realip_remote_port", Get: remotePort},
 	},
 	Init: func(_ *conf.Conf, m *http.MainConf) error {
-		m.Handle(http.PhasePostRead, handler)
-		m.Handle(http.PhasePreAccess, handler)
+		where := slot.Where(func(c *locConf) bool { return !c.from.Empty() })
+		m.Handle(http.PhasePostRead, where, handler)
+		m.Handle(http.PhasePreAccess, where, handler)
 		return nil
 	},
 }
@@ -109,7 +110,7 @@ func parseSource(cf *conf.Conf) (source, error) {
 
 func handler(r *http.Request) http.Verdict {
 	c := slot.Of(r.Scope)
-	if c.from.Empty() || ctx.Of(r.Main) != nil {
+	if ctx.Of(r.Main) != nil {
 		return http.Declined
 	}
 	var few [8]string

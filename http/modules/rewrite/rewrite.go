@@ -53,8 +53,9 @@ var Module = &http.Module{
 		return nil
 	},
 	Init: func(_ *conf.Conf, m *http.MainConf) error {
-		m.Handle(http.PhaseServerRewrite, handler)
-		m.Handle(http.PhaseRewrite, locationHandler)
+		where := slot.Where(func(c *locConf) bool { return c.script != nil })
+		m.Handle(http.PhaseServerRewrite, where, handler)
+		m.Handle(http.PhaseRewrite, where, locationHandler)
 		return nil
 	},
 }
@@ -64,9 +65,6 @@ func (c *locConf) add(s statement) { c.script = append(c.script, s) }
 // handler runs the script of the block in effect.
 func handler(r *http.Request) http.Verdict {
 	c := slot.Of(r.Scope)
-	if c.script == nil {
-		return http.Declined
-	}
 	return c.script.run(r, state{quote: true, log: c.log.V, verdict: http.Declined}).verdict
 }
 

@@ -38,9 +38,12 @@ var (
 		Ctx:       []http.AnyCtx{key},
 		Variables: []http.Variable{{Name: "slice_range", Get: getRange, Volatile: true}},
 		Header:    headerFilter,
+		Where:     sliced,
 		Body:      bodyFilter,
 	}
-	Last = &http.Module{Module: conf.Module{Name: "http_slice_last_filter"}, Header: lastFilter}
+	Last = &http.Module{Module: conf.Module{Name: "http_slice_last_filter"}, Header: lastFilter, Where: sliced}
+
+	sliced = slot.Where(func(c *locConf) bool { return c.size.V != 0 })
 )
 
 // ctx is the state of a response in slices; the subrequests share it.

@@ -44,6 +44,7 @@ var Module = &http.Module{
 		{Name: "date_gmt", Get: getDate, Data: true, Volatile: true},
 	},
 	Header:   headerFilter,
+	Where:    slot.Where(func(c *locConf) bool { return c.enable.V }),
 	Body:     bodyFilter,
 	InMemory: true,
 }
@@ -111,7 +112,7 @@ type block struct {
 
 func headerFilter(r *http.Request) http.Verdict {
 	c := slot.Of(r.Scope)
-	if !c.enable.V || r.Out.ContentLength == 0 || !c.types.V.Has(r.Out.ContentType) {
+	if r.Out.ContentLength == 0 || !c.types.V.Has(r.Out.ContentType) {
 		return http.OK
 	}
 	x := &ctx{

@@ -15,7 +15,7 @@ import (
 var Module = &http.Module{
 	Module: conf.Module{Name: "http_static"},
 	Init: func(_ *conf.Conf, m *http.MainConf) error {
-		m.Handle(http.PhaseContent, handler)
+		m.Handle(http.PhaseContent, nil, handler)
 		return nil
 	},
 }

@@ -44,6 +44,7 @@ var Module = &http.Module{
 	},
 	Ctx:      []http.AnyCtx{key},
 	Header:   headerFilter,
+	Where:    slot.Where(func(c *locConf) bool { return c.pairs != nil }),
 	Body:     bodyFilter,
 	InMemory: true,
 }
@@ -92,7 +93,7 @@ func mergeLoc(_ *conf.Conf, outer, c *locConf) error {
 
 func headerFilter(r *http.Request) http.Verdict {
 	c := slot.Of(r.Scope)
-	if c.pairs == nil || r.Out.ContentLength == 0 || !c.types.V.Has(r.Out.ContentType) {
+	if r.Out.ContentLength == 0 || !c.types.V.Has(r.Out.ContentType) {
 		return http.OK
 	}
 	set := c.set

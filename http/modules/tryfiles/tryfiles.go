@@ -39,7 +39,7 @@ var Module = &http.Module{
 		},
 	},
 	Init: func(_ *conf.Conf, m *http.MainConf) error {
-		m.Handle(http.PhasePreContent, handler)
+		m.Handle(http.PhasePreContent, slot.Where(func(c *locConf) bool { return c.fallback != nil }), handler)
 		return nil
 	},
 }
@@ -73,9 +73,6 @@ func tryFilesDirective(cf *conf.Conf, l *locConf) error {
 
 func handler(r *http.Request) http.Verdict {
 	l := slot.Of(r.Scope)
-	if l.fallback == nil {
-		return http.Declined
-	}
 	path, n, ok := r.MapPathRoot()
 	if !ok {
 		return http.StatusInternalServerError

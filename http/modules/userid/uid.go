@@ -43,7 +43,7 @@ func initWorker(w *http.Worker) error {
 
 func headerFilter(r *http.Request) http.Verdict {
 	c := slot.Of(r.Scope)
-	if !r.IsMain() || c.state.V < v1 {
+	if !r.IsMain() {
 		return http.OK
 	}
 	x := get(r, c)

@@ -90,6 +90,7 @@ var Module = &http.Module{
 	},
 	InitWorker: initWorker,
 	Header:     headerFilter,
+	Where:      slot.Where(func(c *locConf) bool { return c.state.V >= v1 }),
 }
 
 func directives() []conf.Directive {
