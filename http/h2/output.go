@@ -43,16 +43,16 @@ type output struct {
 	writing   bool
 	scheduled bool
 	waiting   waitList // for the writer
-	// replies are the bytes in buf that the client has made us send.
+	// replies are the frames in buf that the client has made us send.
 	replies int
 }
 
 const (
 	// highWater is how much may wait before streams have to.
 	highWater = 64 << 10
-	// maxReplies bounds what a client has answered that does not read the
-	// answers.
-	maxReplies = 64 << 10
+	// maxReplies bounds the frames that a client has answered that does not read
+	// the answers; nginx keeps as many frames.
+	maxReplies = 10000
 	// smallOut and largeOut are the sizes of the buffers that are kept: most of
 	// what is sent at once is little.
 	smallOut = 8 << 10
@@ -122,9 +122,8 @@ func (o *output) putControl(b []byte) {
 // reply is putControl for an answer to a frame; false ends the connection, as
 // the client asks for answers without reading them.
 func (o *output) reply(b []byte) bool {
-	o.replies += len(b) - len(o.buf)
 	o.putControl(b)
-	if o.replies > maxReplies {
+	if o.replies++; o.replies > maxReplies {
 		return o.h.refuse(http2.NoError, "http2 flood detected")
 	}
 	return true

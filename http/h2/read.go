@@ -34,7 +34,7 @@ type payload struct {
 func (h *conn) receive() error {
 	mem := readBuffers.Get().(*[readSize]byte)
 	defer readBuffers.Put(mem)
-	for buf := mem[:]; ; {
+	for buf := mem[:]; !h.failed; {
 		kept := copy(buf, h.rest[:h.restLen])
 		n, err := h.read(buf[kept:])
 		if err != nil {
@@ -54,7 +54,9 @@ func (h *conn) receive() error {
 			h.fail(http2.NoError)
 			return nil
 		}
+		h.c.Loop().Spend(n)
 	}
+	return nil
 }
 
 // read reads without waiting.
