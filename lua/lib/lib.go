@@ -34,6 +34,7 @@ var natives = map[string]lua.LGFunction{
 	"resty.random":           openRandom,
 	"resty.aes":              openAES,
 	"resty.signal":           openSignal,
+	"resty.chash":            openChash,
 	"ngx.base64":             openBase64,
 }
 

@@ -48,7 +48,7 @@ func TestEveryModuleLoads(t *testing.T) {
 	v := newVM(t)
 	names := []string{"resty.core", "resty.core.base", "resty.core.regex", "tablepool", "ngx.re", "ngx.req", "resty.lock",
 		"resty.limit.req", "resty.limit.conn", "resty.limit.count", "resty.limit.traffic", "resty.redis", "resty.memcached",
-		"resty.mysql", "resty.dns.resolver", "resty.upload", "resty.websocket.server", "resty.websocket.client", "resty.websocket.protocol"}
+		"resty.roundrobin", "resty.swrr", "resty.balancer.utils", "resty.mysql", "resty.dns.resolver", "resty.upload", "resty.websocket.server", "resty.websocket.client", "resty.websocket.protocol"}
 	for name := range natives {
 		names = append(names, name)
 	}
