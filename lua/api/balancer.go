@@ -199,7 +199,7 @@ func lastFailure(b *Balancing, l *lua.LState) int {
 		name = "next"
 	}
 	l.Push(name)
-	l.Push(lua.LNumber(b.E.LastStatus()))
+	l.Push(vm.Number(b.E.LastStatus()))
 	return 2
 }
 

@@ -43,5 +43,5 @@ func ngxHMACSHA1(_ *Ctx, l *lua.LState) int {
 
 // ngxCRC32 is ngx.crc32_short and ngx.crc32_long, which differ in speed only.
 func ngxCRC32(_ *Ctx, l *lua.LState) int {
-	return ret(l, lua.LNumber(crc32.ChecksumIEEE(buf.Bytes(text(l)))))
+	return ret(l, vm.Number(crc32.ChecksumIEEE(buf.Bytes(text(l)))))
 }

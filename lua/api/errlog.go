@@ -18,7 +18,7 @@ var errlogFuncs = []Func{
 		if level >= log.DebugAll {
 			level = log.Debug
 		}
-		return ret(l, lua.LNumber(level))
+		return ret(l, vm.Number(level))
 	}},
 	{"raw_log", anywhere, rawLog},
 }

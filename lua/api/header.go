@@ -49,7 +49,7 @@ func headerGet(l *lua.LState) int {
 	o := &c.R.Out
 	switch {
 	case strings.EqualFold(name, "Content-Length") && o.ContentLength >= 0:
-		return ret(l, lua.LNumber(o.ContentLength))
+		return ret(l, vm.Number(o.ContentLength))
 	case strings.EqualFold(name, "Content-Type") && o.ContentType != "":
 		return retString(l, strings.Clone(o.ContentType))
 	case o.LastModified >= 0 && strings.EqualFold(name, "Last-Modified") && o.Find(name) == nil:
@@ -293,7 +293,7 @@ func reqRawHeader(c *Ctx, l *lua.LState) int {
 func reqHTTPVersion(c *Ctx, l *lua.LState) int {
 	v := c.R.Version
 	if v == http.Version9 {
-		return ret(l, lua.LNumber(0.9))
+		return ret(l, vm.Number(0.9))
 	}
-	return ret(l, lua.LNumber(float64(v/1000)+float64(v%1000)/10))
+	return ret(l, vm.Number(float64(v/1000)+float64(v%1000)/10))
 }

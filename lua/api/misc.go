@@ -61,4 +61,4 @@ var phaseNumbers = map[string]int{
 }
 
 // rawPhase is ngx.get_raw_phase().
-func rawPhase(c *Ctx, l *lua.LState) int { return ret(l, lua.LNumber(phaseNumbers[c.Phase.Name()])) }
+func rawPhase(c *Ctx, l *lua.LState) int { return ret(l, vm.Number(phaseNumbers[c.Phase.Name()])) }

@@ -134,6 +134,9 @@ func appendTable(b []byte, l *lua.LState, t *lua.LTable, arg, depth int, strict 
 
 // arrayLen is the greatest key of an array; other keys than positive whole numbers are an error.
 func arrayLen(l *lua.LState, t *lua.LTable, arg int) int {
+	if n, ok := vm.Sequence(t); ok {
+		return n
+	}
 	n := 0
 	t.ForEach(func(k, _ lua.LValue) {
 		i, ok := k.(lua.LNumber)

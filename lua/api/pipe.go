@@ -137,7 +137,7 @@ var pipeFuncs = []Func{{"spawn", anywhere &^ Init, pipeSpawn}}
 
 // pipeMethods are the methods of processes.
 var pipeMethods = []Func{
-	{"pid", anywhere, procMethod(func(_ *Ctx, l *lua.LState, p *pipeProc) int { return ret(l, lua.LNumber(p.pid)) })},
+	{"pid", anywhere, procMethod(func(_ *Ctx, l *lua.LState, p *pipeProc) int { return ret(l, vm.Number(p.pid)) })},
 	{"set_timeouts", anywhere, procMethod(pipeSetTimeouts)},
 	{"write", yieldable, procMethod(pipeWrite)},
 	{"shutdown", anywhere, procMethod(pipeShutdown)},
@@ -370,7 +370,7 @@ func pipeWrite(c *Ctx, l *lua.LState, p *pipeProc) int {
 		if err != nil {
 			return fail(l, p.reason(err))
 		}
-		return ret(l, lua.LNumber(len(data)))
+		return ret(l, vm.Number(len(data)))
 	}
 }
 
@@ -416,7 +416,7 @@ func pipeWait(c *Ctx, l *lua.LState, p *pipeProc) int {
 	}
 	l.Push(lua.LBool(status == 0))
 	l.Push(lua.LString(reason))
-	l.Push(lua.LNumber(status))
+	l.Push(vm.Number(status))
 	return 3
 }
 

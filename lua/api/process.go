@@ -14,9 +14,9 @@ import (
 // workerFuncs tell about the processes of the server (resty.core.worker).
 var workerFuncs = []Func{
 	{"worker.id", anywhere, workerID},
-	{"worker.pid", anywhere, func(_ *Ctx, l *lua.LState) int { return ret(l, lua.LNumber(os.Getpid())) }},
+	{"worker.pid", anywhere, func(_ *Ctx, l *lua.LState) int { return ret(l, vm.Number(os.Getpid())) }},
 	{"worker.pids", anywhere, workerPIDs},
-	{"worker.count", anywhere, func(c *Ctx, l *lua.LState) int { return ret(l, lua.LNumber(c.Cycle.Core.Workers.V)) }},
+	{"worker.count", anywhere, func(c *Ctx, l *lua.LState) int { return ret(l, vm.Number(c.Cycle.Core.Workers.V)) }},
 	{"worker.exiting", anywhere, func(c *Ctx, l *lua.LState) int {
 		return ret(l, lua.LBool(c.Worker != nil && c.Worker.Exiting()))
 	}},
@@ -27,7 +27,7 @@ func workerID(c *Ctx, l *lua.LState) int {
 	if c.Worker == nil || c.Worker.ID < 0 {
 		return ret(l, lua.LNil)
 	}
-	return ret(l, lua.LNumber(c.Worker.ID))
+	return ret(l, vm.Number(c.Worker.ID))
 }
 
 // pidsPerWorker bounds what ngx.worker.pids lists: old and new workers live side by side for a while.
@@ -79,9 +79,9 @@ func processType(c *Ctx, l *lua.LState) int {
 // masterPID is process.get_master_pid(): of the only process when there is no master.
 func masterPID(c *Ctx, l *lua.LState) int {
 	if c.Cycle.Conf.Worker {
-		return ret(l, lua.LNumber(c.masterPID))
+		return ret(l, vm.Number(c.masterPID))
 	}
-	return ret(l, lua.LNumber(os.Getpid()))
+	return ret(l, vm.Number(os.Getpid()))
 }
 
 // agentConnections is worker_connections in a privileged agent that does not say.

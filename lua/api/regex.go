@@ -265,8 +265,8 @@ func reFind(c *Ctx, l *lua.LState) int {
 	case m.vec[2*nth] < 0:
 		return noMatch(l, 2, "")
 	}
-	l.Push(lua.LNumber(m.vec[2*nth] + 1))
-	l.Push(lua.LNumber(m.vec[2*nth+1]))
+	l.Push(vm.Number(m.vec[2*nth] + 1))
+	l.Push(vm.Number(m.vec[2*nth+1]))
 	return 2
 }
 
@@ -340,7 +340,7 @@ func (c *Ctx) reSub(l *lua.LState, global bool) int {
 		return 2
 	}
 	l.Push(lua.LString(append(b, subj[copied:]...)))
-	l.Push(lua.LNumber(count))
+	l.Push(vm.Number(count))
 	return 2
 }
 

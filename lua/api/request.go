@@ -16,7 +16,7 @@ var requestFuncs = []Func{
 	{"req.set_method", requests, reqSetMethod},
 	{"req.is_internal", requests, func(c *Ctx, l *lua.LState) int { return ret(l, lua.LBool(c.R.Internal)) }},
 	{"req.start_time", requests, func(c *Ctx, l *lua.LState) int {
-		return ret(l, lua.LNumber(float64(c.R.Start.UnixMilli())/1000))
+		return ret(l, vm.Number(float64(c.R.Start.UnixMilli())/1000))
 	}},
 	{"req.set_uri", requests, reqSetURI},
 }

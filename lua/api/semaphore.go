@@ -26,7 +26,7 @@ func openSemaphore(l *lua.LState) int {
 	mt.RawSetString("__index", methods)
 	for name, fn := range map[string]func(c *Ctx, l *lua.LState, s *semaphore) int{
 		"wait": semWait, "post": semPost,
-		"count": func(_ *Ctx, l *lua.LState, s *semaphore) int { return ret(l, lua.LNumber(s.count-len(s.waiters))) },
+		"count": func(_ *Ctx, l *lua.LState, s *semaphore) int { return ret(l, vm.Number(s.count-len(s.waiters))) },
 	} {
 		methods.RawSetString(name, l.NewFunction(func(l *lua.LState) int { return fn(ctxOf(l), l, checkSemaphore(l)) }))
 	}

@@ -101,8 +101,8 @@ var dictMethods = []dictMethod{
 	{"flush_all", dictFlushAll},
 	{"flush_expired", dictFlushExpired},
 	{"get_keys", dictGetKeys},
-	{"capacity", func(d *shdict.Dict, l *lua.LState) int { return ret(l, lua.LNumber(d.Capacity())) }},
-	{"free_space", func(d *shdict.Dict, l *lua.LState) int { return ret(l, lua.LNumber(d.FreeSpace())) }},
+	{"capacity", func(d *shdict.Dict, l *lua.LState) int { return ret(l, vm.Number(d.Capacity())) }},
+	{"free_space", func(d *shdict.Dict, l *lua.LState) int { return ret(l, vm.Number(d.FreeSpace())) }},
 }
 
 func (m *dictMethod) function() lua.LGFunction {

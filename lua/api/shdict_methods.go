@@ -48,7 +48,7 @@ func pushValue(l *lua.LState, v *shdict.Value) {
 	case shdict.String:
 		l.Push(lua.LString(v.Str))
 	case shdict.Number:
-		l.Push(lua.LNumber(v.Num))
+		l.Push(vm.Number(v.Num))
 	case shdict.Boolean:
 		l.Push(lua.LBool(v.Num != 0))
 	default:
@@ -70,7 +70,7 @@ func dictGet(d *shdict.Dict, l *lua.LState) int {
 	if flags == 0 {
 		return 1
 	}
-	l.Push(lua.LNumber(flags))
+	l.Push(vm.Number(flags))
 	return 2
 }
 
@@ -89,7 +89,7 @@ func dictGetStale(d *shdict.Dict, l *lua.LState) int {
 		return 1
 	}
 	if flags != 0 {
-		l.Push(lua.LNumber(flags))
+		l.Push(vm.Number(flags))
 	} else {
 		l.Push(lua.LNil)
 	}
@@ -184,7 +184,7 @@ func dictIncr(d *shdict.Dict, l *lua.LState) int {
 	if err != nil {
 		return fail(l, err.Error())
 	}
-	l.Push(lua.LNumber(sum))
+	l.Push(vm.Number(sum))
 	if init == nil {
 		return 1
 	}
@@ -202,7 +202,7 @@ func dictTTL(d *shdict.Dict, l *lua.LState) int {
 	if err != nil {
 		return fail(l, err.Error())
 	}
-	return ret(l, lua.LNumber(float64(ttl)/1000))
+	return ret(l, vm.Number(float64(ttl)/1000))
 }
 
 func dictExpire(d *shdict.Dict, l *lua.LState) int {
@@ -238,7 +238,7 @@ func optionalCount(l *lua.LState, def int) int {
 }
 
 func dictFlushExpired(d *shdict.Dict, l *lua.LState) int {
-	return ret(l, lua.LNumber(d.FlushExpired(optionalCount(l, 0), msecNow(l))))
+	return ret(l, vm.Number(d.FlushExpired(optionalCount(l, 0), msecNow(l))))
 }
 
 // defaultKeys is how many keys get_keys returns without a limit.
@@ -273,7 +273,7 @@ func dictPush(end shdict.End) func(d *shdict.Dict, l *lua.LState) int {
 		if err != nil {
 			return fail(l, err.Error())
 		}
-		return ret(l, lua.LNumber(n))
+		return ret(l, vm.Number(n))
 	}
 }
 
@@ -309,5 +309,5 @@ func dictLen(d *shdict.Dict, l *lua.LState) int {
 	if err != nil {
 		return fail(l, err.Error())
 	}
-	return ret(l, lua.LNumber(n))
+	return ret(l, vm.Number(n))
 }

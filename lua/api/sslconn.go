@@ -36,7 +36,7 @@ var sslFuncs = slices.Concat(certFuncs(downstreamPairs), parseFuncs, []Func{
 		if a.Unix {
 			return fail(l, "unix domain has no port")
 		}
-		return ret(l, lua.LNumber(a.Port()))
+		return ret(l, vm.Number(a.Port()))
 	})},
 	{"server_name", anywhere, connected(func(_ *Ctx, l *lua.LState, t *tls.Conn) int {
 		name := t.ServerName()
@@ -46,7 +46,7 @@ var sslFuncs = slices.Concat(certFuncs(downstreamPairs), parseFuncs, []Func{
 		return retString(l, name)
 	})},
 	{"get_tls1_version", anywhere, connected(func(_ *Ctx, l *lua.LState, t *tls.Conn) int {
-		return ret(l, lua.LNumber(t.Version()))
+		return ret(l, vm.Number(t.Version()))
 	})},
 	{"get_tls1_version_str", anywhere, connected(func(_ *Ctx, l *lua.LState, t *tls.Conn) int { return versionText(l, t) })},
 	{"get_client_random", anywhere, connected(clientRandom)},
@@ -109,7 +109,7 @@ func clientRandom(_ *Ctx, l *lua.LState, t *tls.Conn) int {
 	b := t.ClientRandom()
 	n := vm.OptInt(l, 1, len(b))
 	if n == 0 {
-		return ret(l, lua.LNumber(len(b)))
+		return ret(l, vm.Number(len(b)))
 	}
 	return ret(l, lua.LString(b[:max(min(n, len(b)), 0)]))
 }

@@ -32,7 +32,7 @@ var proxyVerifyFuncs = []Func{
 		return ret(l, lua.LTrue)
 	})},
 	{"get_verify_result", ProxySSLVerify, toUpstream(func(_ *Ctx, l *lua.LState, t *tls.Conn) int {
-		return ret(l, lua.LNumber(t.Verdict()))
+		return ret(l, vm.Number(t.Verdict()))
 	})},
 	{"get_verify_cert", ProxySSLVerify, toUpstream(func(c *Ctx, l *lua.LState, _ *tls.Conn) int {
 		return ret(l, vm.NewCData(certChain(c.upstreamCerts[:1])))
@@ -42,7 +42,7 @@ var proxyVerifyFuncs = []Func{
 // proxySSLFuncs are the functions of ngx.proxyssl.
 var proxySSLFuncs = []Func{
 	{"get_tls1_version", anywhere, toUpstream(func(_ *Ctx, l *lua.LState, t *tls.Conn) int {
-		return ret(l, lua.LNumber(t.Version()))
+		return ret(l, vm.Number(t.Version()))
 	})},
 	{"get_tls1_version_str", anywhere, toUpstream(func(_ *Ctx, l *lua.LState, t *tls.Conn) int { return versionText(l, t) })},
 }

@@ -283,7 +283,7 @@ func tcpGetReusedTimes(l *lua.LState) int {
 	if s.closed() {
 		return fail(l, textClosed)
 	}
-	return ret(l, lua.LNumber(s.reused))
+	return ret(l, vm.Number(s.reused))
 }
 
 // tcpOptions are the socket options that scripts know.
@@ -366,7 +366,7 @@ func tcpGetOption(l *lua.LState) int {
 	if err != nil {
 		return fail(l, log.Strerror(err.(unix.Errno)))
 	}
-	return ret(l, lua.LNumber(n))
+	return ret(l, vm.Number(n))
 }
 
 func tcpGetFD(l *lua.LState) int {
@@ -374,7 +374,7 @@ func tcpGetFD(l *lua.LState) int {
 	if s.conn == nil {
 		return fail(l, textClosed)
 	}
-	return ret(l, lua.LNumber(s.conn.FD()))
+	return ret(l, vm.Number(s.conn.FD()))
 }
 
 // sockets are what the sockets of a worker share.

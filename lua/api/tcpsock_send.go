@@ -50,7 +50,7 @@ func tcpSend(l *lua.LState) int {
 		s.writeClosed = true
 		return fail(l, socketError(err))
 	}
-	return ret(l, lua.LNumber(len(data)))
+	return ret(l, vm.Number(len(data)))
 }
 
 // write sends all of data.

@@ -11,8 +11,8 @@ import (
 )
 
 var timeFuncs = []Func{
-	{"time", anywhere, func(c *Ctx, l *lua.LState) int { return ret(l, lua.LNumber(c.now().Unix())) }},
-	{"now", anywhere, func(c *Ctx, l *lua.LState) int { return ret(l, lua.LNumber(float64(c.now().UnixMilli())/1000)) }},
+	{"time", anywhere, func(c *Ctx, l *lua.LState) int { return ret(l, vm.Number(c.now().Unix())) }},
+	{"now", anywhere, func(c *Ctx, l *lua.LState) int { return ret(l, vm.Number(float64(c.now().UnixMilli())/1000)) }},
 	{"update_time", anywhere, ngxUpdateTime},
 	{"today", anywhere, func(c *Ctx, l *lua.LState) int { return retTime(l, c.now().Local(), time.DateOnly) }},
 	{"localtime", anywhere, func(c *Ctx, l *lua.LState) int { return retTime(l, c.now().Local(), time.DateTime) }},
@@ -64,7 +64,7 @@ func ngxParseHTTPTime(_ *Ctx, l *lua.LState) int {
 	if !ok {
 		return ret(l, lua.LNil)
 	}
-	return ret(l, lua.LNumber(t))
+	return ret(l, vm.Number(t))
 }
 
 // ngxSleep is ngx.sleep(seconds).

@@ -18,8 +18,8 @@ const timerPhases = requests | handshakes | Timer | InitWorker
 var timerFuncs = []Func{
 	{"timer.at", timerPhases, func(c *Ctx, l *lua.LState) int { return c.newTimer(l, false) }},
 	{"timer.every", timerPhases, func(c *Ctx, l *lua.LState) int { return c.newTimer(l, true) }},
-	{"timer.running_count", timerPhases | ExitWorker, func(c *Ctx, l *lua.LState) int { return ret(l, lua.LNumber(c.timers.running)) }},
-	{"timer.pending_count", timerPhases | ExitWorker, func(c *Ctx, l *lua.LState) int { return ret(l, lua.LNumber(len(c.timers.pending))) }},
+	{"timer.running_count", timerPhases | ExitWorker, func(c *Ctx, l *lua.LState) int { return ret(l, vm.Number(c.timers.running)) }},
+	{"timer.pending_count", timerPhases | ExitWorker, func(c *Ctx, l *lua.LState) int { return ret(l, vm.Number(len(c.timers.pending))) }},
 }
 
 // timers are the timers of a worker.

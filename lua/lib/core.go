@@ -29,8 +29,8 @@ var coreFuncs = map[string]map[string]lua.LGFunction{
 	},
 	"utils": {"str_replace_char": replaceChar},
 	"time": {
-		"monotonic_msec": func(l *lua.LState) int { l.Push(lua.LNumber(monotonic() / time.Millisecond)); return 1 },
-		"monotonic_time": func(l *lua.LState) int { l.Push(lua.LNumber(monotonic().Seconds())); return 1 },
+		"monotonic_msec": func(l *lua.LState) int { l.Push(vm.Number(monotonic() / time.Millisecond)); return 1 },
+		"monotonic_time": func(l *lua.LState) int { l.Push(vm.Number(monotonic().Seconds())); return 1 },
 	},
 }
 

@@ -64,7 +64,7 @@ func openString(l *lua.LState) int {
 			return 1
 		},
 		"atoi": func(l *lua.LState) int {
-			l.Push(lua.LNumber(atoi(vm.CheckString(l, 1))))
+			l.Push(vm.Number(atoi(vm.CheckString(l, 1))))
 			return 1
 		},
 	}))

@@ -39,8 +39,8 @@ func openLRU(l *lua.LState) int {
 			return 1
 		},
 		"get": lruGet, "set": lruSet, "delete": lruDelete,
-		"count":     func(l *lua.LState) int { l.Push(lua.LNumber(len(self[*lru](l).nodes))); return 1 },
-		"capacity":  func(l *lua.LState) int { l.Push(lua.LNumber(self[*lru](l).size)); return 1 },
+		"count":     func(l *lua.LState) int { l.Push(vm.Number(len(self[*lru](l).nodes))); return 1 },
+		"capacity":  func(l *lua.LState) int { l.Push(vm.Number(self[*lru](l).size)); return 1 },
 		"flush_all": func(l *lua.LState) int { self[*lru](l).clear(); return 0 },
 		"get_keys":  lruKeys,
 	})

@@ -37,7 +37,7 @@ func signalNumber(l *lua.LState) int {
 	if !ok {
 		return failure(l, unknownSignal)
 	}
-	l.Push(lua.LNumber(s))
+	l.Push(vm.Number(s))
 	return 1
 }
 

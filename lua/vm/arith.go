@@ -32,7 +32,7 @@ func stringArith(event string, op func(a, b float64) float64) lua.LGFunction {
 		a, ok1 := ToNumber(l.Get(1))
 		b, ok2 := ToNumber(l.Get(2))
 		if ok1 && ok2 {
-			l.Push(lua.LNumber(op(a, b)))
+			l.Push(Number(op(a, b)))
 			return 1
 		}
 		for i := 1; i <= 2; i++ {
@@ -62,7 +62,7 @@ func stringUnm(l *lua.LState) int {
 	if !ok {
 		stringOperand(l, 1)
 	}
-	l.Push(lua.LNumber(-a))
+	l.Push(Number(-a))
 	return 1
 }
 

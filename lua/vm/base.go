@@ -52,9 +52,17 @@ func baseError(l *lua.LState) int {
 }
 
 func baseType(l *lua.LState) int {
-	l.Push(lua.LString(TypeName(CheckAny(l, 1))))
+	l.Push(typeNames[CheckAny(l, 1).Type()])
 	return 1
 }
+
+// typeNames are the results of type.
+var typeNames = func() (t [lua.LTChannel + 1]lua.LValue) {
+	for i := range t {
+		t[i] = lua.LString(lua.LValueType(i).String())
+	}
+	return t
+}()
 
 // Display is tostring(value): the text of __tostring, which must be a string, or the default text.
 func (v *VM) Display(l *lua.LState, value lua.LValue) string {
@@ -111,7 +119,7 @@ func baseToNumber(l *lua.LState) int {
 	base := OptInt(l, 2, 10)
 	if base == 10 {
 		if n, ok := ToNumber(CheckAny(l, 1)); ok {
-			l.Push(lua.LNumber(n))
+			l.Push(Number(n))
 		} else {
 			l.Push(lua.LNil)
 		}
@@ -122,7 +130,7 @@ func baseToNumber(l *lua.LState) int {
 		ArgError(l, 2, "base out of range")
 	}
 	if n, ok := parseBase(s, base); ok {
-		l.Push(lua.LNumber(n))
+		l.Push(Number(n))
 	} else {
 		l.Push(lua.LNil)
 	}
@@ -187,7 +195,7 @@ func (v *VM) baseIPairs(l *lua.LState) int {
 	t := CheckTable(l, 1)
 	l.Push(v.ipairsIter)
 	l.Push(t)
-	l.Push(lua.LNumber(0))
+	l.Push(Number(0))
 	return 3
 }
 
@@ -198,7 +206,7 @@ func (v *VM) ipairsNext(l *lua.LState) int {
 	if val == lua.LNil {
 		return 0
 	}
-	l.Push(lua.LNumber(i))
+	l.Push(Number(i))
 	l.Push(val)
 	return 2
 }
@@ -206,7 +214,7 @@ func (v *VM) ipairsNext(l *lua.LState) int {
 func baseSelect(l *lua.LState) int {
 	n := l.GetTop()
 	if s, ok := l.Get(1).(lua.LString); ok && len(s) > 0 && s[0] == '#' {
-		l.Push(lua.LNumber(n - 1))
+		l.Push(Number(n - 1))
 		return 1
 	}
 	i := CheckInt(l, 1)
@@ -244,9 +252,9 @@ func baseRawEqual(l *lua.LState) int {
 func baseRawLen(l *lua.LState) int {
 	switch v := l.Get(1).(type) {
 	case *lua.LTable:
-		l.Push(lua.LNumber(v.Len()))
+		l.Push(Number(v.Len()))
 	case lua.LString:
-		l.Push(lua.LNumber(len(v)))
+		l.Push(Number(len(v)))
 	default:
 		ArgError(l, 1, "table or string expected")
 	}
@@ -351,23 +359,23 @@ func baseCollectGarbage(l *lua.LState) int {
 	switch CheckOption(l, 1, "collect", "stop", "restart", "collect", "count", "step", "setpause", "setstepmul", "isrunning") {
 	case 2:
 		runtime.GC()
-		l.Push(lua.LNumber(0))
+		l.Push(Number(0))
 	case 3:
-		l.Push(lua.LNumber(heapBytes() / 1024))
+		l.Push(Number(heapBytes() / 1024))
 	case 4:
 		l.Push(lua.LTrue)
 	case 5, 6:
-		l.Push(lua.LNumber(200))
+		l.Push(Number(200))
 	case 7:
 		l.Push(lua.LTrue)
 	default:
-		l.Push(lua.LNumber(0))
+		l.Push(Number(0))
 	}
 	return 1
 }
 
 func baseGCInfo(l *lua.LState) int {
-	l.Push(lua.LNumber(int(heapBytes() / 1024)))
+	l.Push(Number(int(heapBytes() / 1024)))
 	return 1
 }
 

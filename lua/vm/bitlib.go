@@ -41,7 +41,7 @@ func ToBit(n float64) uint32 {
 func bitArg(l *lua.LState, n int) uint32 { return ToBit(CheckNumber(l, n)) }
 
 func pushBit(l *lua.LState, x uint32) int {
-	l.Push(lua.LNumber(int32(x)))
+	l.Push(Number(int32(x)))
 	return 1
 }
 

@@ -125,6 +125,22 @@ func (v *VM) setNumber(r *lua.LValue, n float64) {
 	p.tab = numberTab
 }
 
+// Number is a number as a value; small whole ones take no memory.
+func Number[T ~int | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64 | ~uintptr | ~float64](n T) lua.LValue {
+	if i := int(n); uint(i-1) < smallNumbers-1 && T(i) == n {
+		return numberAt(&small[i])
+	}
+	return lua.LNumber(n)
+}
+
+// numberAt is the value whose number p points to.
+func numberAt(p *float64) (value lua.LValue) {
+	v := (*iface)(unsafe.Pointer(&value))
+	v.word = unsafe.Pointer(p)
+	v.tab = numberTab
+	return value
+}
+
 // number is a number as a value.
 func (v *VM) number(n float64) (value lua.LValue) {
 	v.setNumber(&value, n)

@@ -108,7 +108,7 @@ func bufferToString(l *lua.LState) int {
 }
 
 func bufferLen(l *lua.LState) int {
-	l.Push(lua.LNumber(len(bufferArg(l, 1).rest())))
+	l.Push(Number(len(bufferArg(l, 1).rest())))
 	return 1
 }
 

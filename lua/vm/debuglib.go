@@ -255,7 +255,7 @@ func debugUpvalueID(l *lua.LState) int {
 	if i < 0 {
 		ArgError(l, 2, "invalid upvalue index")
 	}
-	l.Push(lua.LNumber(uintptr(unsafe.Pointer(fn.Upvalues[i]))))
+	l.Push(Number(uintptr(unsafe.Pointer(fn.Upvalues[i]))))
 	return 1
 }
 
@@ -323,6 +323,6 @@ func debugSetHook(*lua.LState) int { return 0 }
 func debugGetHook(l *lua.LState) int {
 	l.Push(lua.LNil)
 	l.Push(lua.LString(""))
-	l.Push(lua.LNumber(0))
+	l.Push(Number(0))
 	return 3
 }

@@ -189,7 +189,7 @@ func (f *file) close(l *lua.LState) int {
 	}
 	l.Push(lua.LBool(code == 0))
 	l.Push(lua.LString(what))
-	l.Push(lua.LNumber(code))
+	l.Push(Number(code))
 	return 3
 }
 
@@ -368,7 +368,7 @@ func fileSeek(l *lua.LState) int {
 	if err != nil {
 		return pushResult(l, err, "")
 	}
-	l.Push(lua.LNumber(pos))
+	l.Push(Number(pos))
 	return 1
 }
 

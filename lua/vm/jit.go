@@ -30,7 +30,7 @@ func (v *VM) openJIT() {
 			return 1
 		},
 		"security": func(l *lua.LState) int {
-			l.Push(lua.LNumber(0))
+			l.Push(Number(0))
 			return 1
 		},
 	})

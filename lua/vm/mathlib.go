@@ -27,14 +27,14 @@ func (v *VM) openMath() {
 	})
 	for name, f := range mathOne {
 		t.RawSetString(name, v.L.NewFunction(func(l *lua.LState) int {
-			l.Push(lua.LNumber(f(CheckNumber(l, 1))))
+			l.Push(Number(f(CheckNumber(l, 1))))
 			return 1
 		}))
 	}
 	for name, f := range mathTwo {
 		t.RawSetString(name, v.L.NewFunction(func(l *lua.LState) int {
 			a := CheckNumber(l, 1)
-			l.Push(lua.LNumber(f(a, CheckNumber(l, 2))))
+			l.Push(Number(f(a, CheckNumber(l, 2))))
 			return 1
 		}))
 	}
@@ -47,7 +47,7 @@ func mathLog(l *lua.LState) int {
 	if l.Get(2) != lua.LNil {
 		x /= math.Log(CheckNumber(l, 2))
 	}
-	l.Push(lua.LNumber(x))
+	l.Push(Number(x))
 	return 1
 }
 
@@ -58,20 +58,20 @@ func mathModf(l *lua.LState) int {
 	if !math.IsInf(x, 0) {
 		frac = math.Copysign(x-whole, x)
 	}
-	l.Push(lua.LNumber(whole))
-	l.Push(lua.LNumber(frac))
+	l.Push(Number(whole))
+	l.Push(Number(frac))
 	return 2
 }
 
 func mathFrexp(l *lua.LState) int {
 	m, e := math.Frexp(CheckNumber(l, 1))
-	l.Push(lua.LNumber(m))
-	l.Push(lua.LNumber(e))
+	l.Push(Number(m))
+	l.Push(Number(e))
 	return 2
 }
 
 func mathLdexp(l *lua.LState) int {
-	l.Push(lua.LNumber(math.Ldexp(CheckNumber(l, 1), CheckInt(l, 2))))
+	l.Push(Number(math.Ldexp(CheckNumber(l, 1), CheckInt(l, 2))))
 	return 1
 }
 
@@ -82,7 +82,7 @@ func mathMin(l *lua.LState) int {
 			r = x
 		}
 	}
-	l.Push(lua.LNumber(r))
+	l.Push(Number(r))
 	return 1
 }
 
@@ -93,21 +93,21 @@ func mathMax(l *lua.LState) int {
 			r = x
 		}
 	}
-	l.Push(lua.LNumber(r))
+	l.Push(Number(r))
 	return 1
 }
 
 func (v *VM) mathRandom(l *lua.LState) int {
 	r := v.random.Float64()
 	if l.GetTop() == 0 {
-		l.Push(lua.LNumber(r))
+		l.Push(Number(r))
 		return 1
 	}
 	low, high := 1.0, math.Floor(CheckNumber(l, 1))
 	if l.GetTop() > 1 {
 		low, high = high, math.Floor(CheckNumber(l, 2))
 	}
-	l.Push(lua.LNumber(math.Floor(r*(high-low+1)) + low))
+	l.Push(Number(math.Floor(r*(high-low+1)) + low))
 	return 1
 }
 

@@ -23,10 +23,10 @@ func (v *VM) openOS() {
 func osClock(l *lua.LState) int {
 	var ru syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &ru); err != nil {
-		l.Push(lua.LNumber(-1))
+		l.Push(Number(-1))
 		return 1
 	}
-	l.Push(lua.LNumber(time.Duration(ru.Utime.Nano() + ru.Stime.Nano()).Seconds()))
+	l.Push(Number(time.Duration(ru.Utime.Nano() + ru.Stime.Nano()).Seconds()))
 	return 1
 }
 
@@ -44,7 +44,7 @@ func timeField(l *lua.LState, t *lua.LTable, key string, def int) int {
 
 func osTime(l *lua.LState) int {
 	if l.Get(1) == lua.LNil {
-		l.Push(lua.LNumber(time.Now().Unix()))
+		l.Push(Number(time.Now().Unix()))
 		return 1
 	}
 	t := CheckTable(l, 1)
@@ -58,7 +58,7 @@ func osTime(l *lua.LState) int {
 			when = when.Add(time.Hour)
 		}
 	}
-	l.Push(lua.LNumber(when.Unix()))
+	l.Push(Number(when.Unix()))
 	return 1
 }
 
@@ -156,7 +156,7 @@ func appendDateNumber(b []byte, t time.Time, c byte) []byte {
 }
 
 func osDiffTime(l *lua.LState) int {
-	l.Push(lua.LNumber(CheckNumber(l, 1) - OptNumber(l, 2, 0)))
+	l.Push(Number(CheckNumber(l, 1) - OptNumber(l, 2, 0)))
 	return 1
 }
 
@@ -181,7 +181,7 @@ func pushResult(l *lua.LState, err error, name string) int {
 	}
 	l.Push(lua.LNil)
 	l.Push(lua.LString(msg))
-	l.Push(lua.LNumber(errnoOf(err)))
+	l.Push(Number(errnoOf(err)))
 	return 3
 }
 
@@ -243,7 +243,7 @@ func osExecute(l *lua.LState) int {
 		l.Push(lua.LNil)
 	}
 	l.Push(lua.LString(what))
-	l.Push(lua.LNumber(code))
+	l.Push(Number(code))
 	return 3
 }
 

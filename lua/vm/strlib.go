@@ -42,7 +42,7 @@ func slice(i, j, n int) (from, to int) {
 }
 
 func strLen(l *lua.LState) int {
-	l.Push(lua.LNumber(len(CheckString(l, 1))))
+	l.Push(Number(len(CheckString(l, 1))))
 	return 1
 }
 
@@ -116,7 +116,7 @@ func strByte(l *lua.LState) int {
 		Errorf(l, "string slice too long")
 	}
 	for _, c := range []byte(s[from:to]) {
-		l.Push(lua.LNumber(c))
+		l.Push(Number(c))
 	}
 	return to - from
 }

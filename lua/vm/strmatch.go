@@ -48,7 +48,7 @@ func locate(l *lua.LState, m *pattern.Matcher, s int, anchored bool) (start, end
 func pushCapture(l *lua.LState, m *pattern.Matcher, i, start, end int) {
 	text, pos := m.Capture(i, start, end)
 	if pos > 0 {
-		l.Push(lua.LNumber(pos))
+		l.Push(Number(pos))
 	} else {
 		l.Push(lua.LString(text))
 	}
@@ -81,8 +81,8 @@ func (v *VM) strFind(l *lua.LState) int {
 			l.Push(lua.LNil)
 			return 1
 		}
-		l.Push(lua.LNumber(init + i + 1))
-		l.Push(lua.LNumber(init + i + len(pat)))
+		l.Push(Number(init + i + 1))
+		l.Push(Number(init + i + len(pat)))
 		return 2
 	}
 	return v.search(l, src, pat, init, true)
@@ -196,7 +196,7 @@ func (v *VM) strGsub(l *lua.LState) int {
 		out = append(out, src[done:]...)
 		l.Push(lua.LString(unsafe.String(unsafe.SliceData(out), len(out))))
 	}
-	l.Push(lua.LNumber(n))
+	l.Push(Number(n))
 	return 2
 }
 

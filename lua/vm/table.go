@@ -2,6 +2,7 @@ package vm
 
 import (
 	"iter"
+	"slices"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -11,8 +12,12 @@ import (
 // asks for a key it did not just get. Until then it has fewer entries than keys, and a key that one of gopher-lua's
 // methods stores may be listed twice; arrange sorts that out. LTable.Next must not be used.
 
-// least is how many values the first growth of an array or a list of keys makes room for.
-const least = 4
+// least is how many values the first growth of an array or a list of keys makes room for. Up to fast values an array
+// grows to four times its size.
+const (
+	least = 4
+	fast  = 64
+)
 
 // NewTable makes a table with room for so many array items and named fields.
 func NewTable(items, fields int) *lua.LTable {
@@ -65,8 +70,8 @@ func Append(t *lua.LTable, value lua.LValue) {
 }
 
 func (t *table) append(value lua.LValue) {
-	if t.array == nil {
-		t.array = make([]lua.LValue, 0, least)
+	if n := len(t.array); n == cap(t.array) && n <= fast {
+		t.array = slices.Grow(t.array, max(least, 3*n))
 	}
 	t.array = append(t.array, value)
 }
@@ -335,6 +340,13 @@ func Pairs(t *lua.LTable) iter.Seq2[lua.LValue, lua.LValue] {
 			}
 		}
 	}
+}
+
+// Sequence is the length of a table that has nothing but an array without holes at its end; ok is false for others.
+func Sequence(t *lua.LTable) (n int, ok bool) {
+	array := inside(t).array
+	n = len(array)
+	return n, OnlyArray(t) && (n == 0 || !isNil(array[n-1]))
 }
 
 // OnlyArray tells that a table has no keys outside of its array.

@@ -127,12 +127,12 @@ func tableMaxn(l *lua.LState) int {
 			best = max(best, float64(n))
 		}
 	})
-	l.Push(lua.LNumber(best))
+	l.Push(Number(best))
 	return 1
 }
 
 func tableGetn(l *lua.LState) int {
-	l.Push(lua.LNumber(CheckTable(l, 1).Len()))
+	l.Push(Number(CheckTable(l, 1).Len()))
 	return 1
 }
 
@@ -230,7 +230,7 @@ func tableNkeys(l *lua.LState) int {
 			n++
 		}
 	}
-	l.Push(lua.LNumber(n))
+	l.Push(Number(n))
 	return 1
 }
 

@@ -33,7 +33,7 @@ func integerAt(l *lua.LState, n int, option *int, low, high int) int {
 		}
 		*option = v
 	}
-	l.Push(lua.LNumber(*option))
+	l.Push(vm.Number(*option))
 	return 1
 }
 
