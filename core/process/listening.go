@@ -39,7 +39,8 @@ func (a Addr) family() int {
 	return unix.AF_INET6
 }
 
-func (a Addr) sockaddr() unix.Sockaddr {
+// Sockaddr is the address in the form of the system.
+func (a Addr) Sockaddr() unix.Sockaddr {
 	switch a.family() {
 	case unix.AF_UNIX:
 		return &unix.SockaddrUnix{Name: a.Unix}
@@ -49,7 +50,7 @@ func (a Addr) sockaddr() unix.Sockaddr {
 	return &unix.SockaddrInet6{Port: int(a.IP.Port()), Addr: a.IP.Addr().As16()}
 }
 
-// addrOf is the inverse of sockaddr; it reports false for other families.
+// addrOf is the inverse of Sockaddr; it reports false for other families.
 func addrOf(sa unix.Sockaddr) (Addr, bool) {
 	switch sa := sa.(type) {
 	case *unix.SockaddrInet4:

@@ -83,7 +83,7 @@ func (c *Cycle) bind(fd int, ls *Listening) (busy bool, err error) {
 		return false, err
 	}
 	test := c.Conf.Test
-	if err := unix.Bind(fd, ls.Addr.sockaddr()); err != nil {
+	if err := unix.Bind(fd, ls.Addr.Sockaddr()); err != nil {
 		if err != unix.EADDRINUSE || !test {
 			c.log.Log(log.Emerg, err, "bind() to %s failed", ls.Addr)
 		}

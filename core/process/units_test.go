@@ -185,7 +185,7 @@ func TestAddr(t *testing.T) {
 		if got := a.String(); got != text {
 			t.Errorf("%q, want %q", got, text)
 		}
-		if back, ok := addrOf(a.sockaddr()); !ok || back != a {
+		if back, ok := addrOf(a.Sockaddr()); !ok || back != a {
 			t.Errorf("%v, want %v", back, a)
 		}
 	}

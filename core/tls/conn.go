@@ -23,6 +23,9 @@ type Conn struct {
 	Data any
 	// Hello is what the client offered, for variables; nil on clients.
 	Hello *Hello
+	// Revocation is what is held against a certificate that is good otherwise, ""
+	// for nothing.
+	Revocation string
 	// Script is what code that took part in the handshake keeps of it.
 	Script any
 

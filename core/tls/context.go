@@ -70,6 +70,9 @@ type Context struct {
 	// handshake (nil keeps this one) and the protocols of ALPN to choose from,
 	// the preferred ones first. It runs in the fiber of the handshake.
 	Select func(c *Conn, h *Hello) (next *Context, alpn []string, err error)
+	// Staple, when not nil, is asked for the certificate to send, with the OCSP
+	// response about it, when a client wants one. It must not wait.
+	Staple func(c *Conn, chosen *gotls.Certificate) *gotls.Certificate
 	// Certificate, when not nil, finds the certificates of a connection, whose
 	// names depend on it, in place of those that were added.
 	Certificate func(c *Conn) ([]*gotls.Certificate, error)
@@ -194,11 +197,20 @@ func (ctx *Context) SetStaple(der []byte) { ctx.pairs.SetStaple(der) }
 // Certificates are the leaves that were added.
 func (ctx *Context) Certificates() []*x509.Certificate { return ctx.pairs.Leaves() }
 
+// Chains are the certificates that were added, each with its chain.
+func (ctx *Context) Chains() (list [][]*x509.Certificate) {
+	for _, s := range ctx.pairs.slots {
+		if s.chain != nil {
+			list = append(list, s.chain)
+		}
+	}
+	return list
+}
+
 // errNoCertificate fails a handshake for which there is no certificate.
 var errNoCertificate = &Error{What: "no certificate", Queue: []string{"0A0000C1:SSL routines::no shared cipher"}}
 
-// getCertificate implements tls.Config.GetCertificate: the first certificate
-// that the client can verify.
+// getCertificate implements tls.Config.GetCertificate.
 func (ctx *Context) getCertificate(h *gotls.ClientHelloInfo) (*gotls.Certificate, error) {
 	list := ctx.pairs.list
 	switch c := ownerOf(h); {
@@ -218,18 +230,27 @@ func (ctx *Context) getCertificate(h *gotls.ClientHelloInfo) (*gotls.Certificate
 	if len(list) == 0 {
 		return nil, errNoCertificate
 	}
+	chosen := preferred(list, h)
+	if ctx.Staple != nil && slices.Contains(h.Extensions, statusRequest) {
+		chosen = ctx.Staple(ownerOf(h), chosen)
+	}
+	return chosen, nil
+}
+
+// preferred is the first certificate of a list that the client can verify.
+func preferred(list []*gotls.Certificate, h *gotls.ClientHelloInfo) *gotls.Certificate {
 	if len(list) == 1 {
-		return list[0], nil
+		return list[0]
 	}
 	// ECDSA costs the server least; OpenSSL gets there by its order of ciphers.
 	for _, kind := range []string{"EC", "ED25519", "RSA"} {
 		for _, c := range list {
 			if keyKind(c.Leaf.PublicKey) == kind && h.SupportsCertificate(c) == nil {
-				return c, nil
+				return c
 			}
 		}
 	}
-	return list[0], nil
+	return list[0]
 }
 
 // ownerOf is the connection that a callback is about.

@@ -34,6 +34,7 @@ func (h *ClientHello) Extension(kind uint16) (data []byte, ok bool) {
 // Numbers of extensions.
 const (
 	ExtServerName        = 0
+	statusRequest        = 5
 	ExtSessionTicket     = 35
 	ExtSupportedVersions = 43
 )
@@ -41,7 +42,7 @@ const (
 // knownExtensions are those that OpenSSL looks at, and so the ones that
 // SSL_client_hello_get1_extensions_present lists.
 var knownExtensions = map[uint16]bool{
-	ExtServerName: true, 1: true, 5: true, 10: true, 11: true, 12: true, 13: true, 14: true, 16: true, 18: true, 19: true,
+	ExtServerName: true, 1: true, statusRequest: true, 10: true, 11: true, 12: true, 13: true, 14: true, 16: true, 18: true, 19: true,
 	20: true, 21: true, 22: true, 23: true, 27: true, ExtSessionTicket: true, 41: true, 42: true, ExtSupportedVersions: true,
 	44: true, 45: true, 47: true, 49: true, 50: true, 51: true, 13172: true, 65281: true,
 }

@@ -200,7 +200,6 @@ func (c *Conn) VerifyClient(cas, trusted []*x509.Certificate, depth int) {
 
 // WantsStatus reports whether the client asked for an OCSP response.
 func (c *Conn) WantsStatus() bool {
-	const statusRequest = 5
 	if c.open == nil {
 		return false
 	}

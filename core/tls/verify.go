@@ -174,6 +174,21 @@ func (c *Conn) Verdict() VerifyResult { return c.verdict }
 // end of the chain first, then from the leaf up for revoked certificates, then
 // from the root down for dates and signatures.
 func (v *verifier) check(certs []*x509.Certificate, now time.Time) VerifyResult {
+	chains, err := v.chains(certs, now)
+	if err != nil {
+		return v.diagnose(certs, now, err)
+	}
+	result := VerifyUnspecified
+	for _, chain := range chains {
+		if result = v.checkChain(chain, now); result == VerifyOK {
+			break
+		}
+	}
+	return result
+}
+
+// chains are the good chains that begin with the first certificate.
+func (v *verifier) chains(certs []*x509.Certificate, now time.Time) ([][]*x509.Certificate, error) {
 	roots, others := x509.NewCertPool(), x509.NewCertPool()
 	for _, c := range v.trusted {
 		if selfIssued(c) {
@@ -185,19 +200,9 @@ func (v *verifier) check(certs []*x509.Certificate, now time.Time) VerifyResult 
 	for _, c := range certs[1:] {
 		others.AddCert(c)
 	}
-	chains, err := certs[0].Verify(x509.VerifyOptions{
+	return certs[0].Verify(x509.VerifyOptions{
 		Roots: roots, Intermediates: others, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{v.usage},
 	})
-	if err != nil {
-		return v.diagnose(certs, now, err)
-	}
-	result := VerifyUnspecified
-	for _, chain := range chains {
-		if result = v.checkChain(chain, now); result == VerifyOK {
-			break
-		}
-	}
-	return result
 }
 
 // checkChain applies to a good chain what crypto/x509 does not know of.

@@ -116,7 +116,7 @@ func (e *Exchange) connect() (fail int, v http.Verdict) {
 		KeepAlive: c.SocketKeepalive.V, RecvBuffer: int(c.SocketRcvbuf.V), Timeout: e.ConnectTimeout,
 	}
 	if e.Local.IsValid() {
-		opts.Bind = sockaddr(process.Addr{IP: e.Local})
+		opts.Bind = process.Addr{IP: e.Local}.Sockaddr()
 	} else if b := c.Bind.V; b != nil {
 		opts.Bind, opts.Transparent = b.local(r), b.transparent
 	}

@@ -144,7 +144,7 @@ func parseBind(cf *conf.Conf) (*Bind, error) {
 			return nil, cf.Errorf(`invalid address "%s"`, v.Text)
 		}
 		b.text = v.Text
-		b.addr = sockaddr(process.Addr{IP: addr})
+		b.addr = process.Addr{IP: addr}.Sockaddr()
 	} else {
 		b.value = v
 	}
@@ -189,16 +189,5 @@ func (b *Bind) local(r *http.Request) unix.Sockaddr {
 		r.Error(`invalid local address "%s"`, s)
 		return nil
 	}
-	return sockaddr(process.Addr{IP: addr})
-}
-
-// sockaddr is an address in the system's form.
-func sockaddr(a process.Addr) unix.Sockaddr {
-	switch {
-	case a.Unix != "":
-		return &unix.SockaddrUnix{Name: a.Unix}
-	case a.IP.Addr().Is4():
-		return &unix.SockaddrInet4{Addr: a.IP.Addr().As4(), Port: int(a.IP.Port())}
-	}
-	return &unix.SockaddrInet6{Addr: a.IP.Addr().As16(), Port: int(a.IP.Port())}
+	return process.Addr{IP: addr}.Sockaddr()
 }

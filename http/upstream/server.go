@@ -26,7 +26,7 @@ type Addr struct {
 	Sock unix.Sockaddr
 }
 
-func newAddr(a process.Addr) Addr { return Addr{Key: a, Text: a.String(), Sock: sockaddr(a)} }
+func newAddr(a process.Addr) Addr { return Addr{Key: a, Text: a.String(), Sock: a.Sockaddr()} }
 
 func addrs(list []process.Addr) []Addr {
 	out := make([]Addr, len(list))

@@ -136,14 +136,7 @@ func (b *builder) verify() error {
 		}
 		b.ctx.SetCRLs(list)
 	}
-	switch {
-	case c.ocsp.V != 0 && c.verify.V == verifyOptionalNoCA:
-		return problem(`"ssl_ocsp" is incompatible with "ssl_verify_client optional_no_ca"`)
-	case c.ocsp.V != 0 && c.verify.V != verifyOff:
-		// Not to be passed over: revoked certificates would be let in.
-		return problem(`"ssl_ocsp" is not built into moongate yet`)
-	}
-	return nil
+	return b.ocsp()
 }
 
 // authorities reads a file of certificates, none if it has no name.

@@ -62,6 +62,9 @@ func (secure) Handshake(c *http.Conn) bool {
 		return false
 	}
 	c.Log.Log(log.DebugEvent, nil, "SSL_do_handshake: 1")
+	if s = slot.Of(c.Server.Scope()); s.ocsp.V != ocspOff && s.verify.V != verifyOff {
+		s.validate(c, t)
+	}
 	c.IO = t
 	c.Action = "waiting for request"
 	return true
@@ -153,6 +156,11 @@ func (secure) Admit(r *http.Request) http.Verdict {
 		r.Logf(log.Info, nil, "client sent no required SSL certificate")
 		t.Forget()
 		return http.StatusHTTPSNoCert
+	}
+	if t.Revocation != "" {
+		r.Logf(log.Info, nil, "client SSL certificate verify error: %s", t.Revocation)
+		t.Forget()
+		return http.StatusHTTPSCertError
 	}
 	return http.OK
 }

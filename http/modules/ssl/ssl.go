@@ -47,11 +47,13 @@ type srvConf struct {
 
 	// ctx is nil for servers without certificates that do not reject.
 	ctx *tls.Context
+	// responder is that of ssl_ocsp_responder.
+	responder *responder
 	// values are the names of certificates and keys when some have variables.
 	values []certificateValue
 }
 
-// Values of ssl_verify_client and ssl_ocsp.
+// Values of ssl_verify_client.
 const (
 	verifyOff = iota
 	verifyOn
@@ -66,7 +68,7 @@ var (
 	}
 	verifyWords = []conf.Word{{Name: "off", Value: verifyOff}, {Name: "on", Value: verifyOn},
 		{Name: "optional", Value: verifyOptional}, {Name: "optional_no_ca", Value: verifyOptionalNoCA}}
-	ocspWords = []conf.Word{{Name: "off", Value: 0}, {Name: "on", Value: 1}, {Name: "leaf", Value: 2}}
+	ocspWords = []conf.Word{{Name: "off", Value: ocspOff}, {Name: "on", Value: ocspOn}, {Name: "leaf", Value: ocspLeaf}}
 )
 
 const in = conf.HTTPMain | conf.HTTPServer

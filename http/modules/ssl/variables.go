@@ -111,6 +111,8 @@ func clientVerify(t *tls.Conn, _ *http.Request) string {
 	switch {
 	case t.PeerCertificate() == nil:
 		return "NONE"
+	case t.Verdict() == tls.VerifyOK && t.Revocation != "":
+		return "FAILED:" + t.Revocation
 	case t.Verdict() == tls.VerifyOK:
 		return "SUCCESS"
 	}
