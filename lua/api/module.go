@@ -23,6 +23,7 @@ func Modules() []Module {
 	return []Module{
 		{Name: "ngx.balancer", Funcs: balancerFuncs, Elsewhere: notBalancing, Version: moduleVersion},
 		{Name: "ngx.errlog", Funcs: errlogFuncs, Version: moduleVersion},
+		{Name: "ngx.ocsp", Funcs: ocspFuncs, Version: moduleVersion},
 		{Name: "ngx.pipe", Funcs: pipeFuncs, Elsewhere: raiseDisabled, Version: moduleVersion},
 		{Name: "ngx.process", Funcs: processFuncs, Elsewhere: failDisabled, Version: moduleVersion},
 		{Name: "ngx.resp", Funcs: respFuncs, Version: moduleVersion},
