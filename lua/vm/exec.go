@@ -134,24 +134,40 @@ moved: // the registers may have moved
 			continue
 		case lua.OP_GETGLOBAL:
 			if s, ok := (*reg(consts, uintptr(i&(1<<18-1)))).(lua.LString); ok {
-				if value, ok := indexString(cf.Fn.Env, string(s)); ok {
+				if value, from := indexString(cf.Fn.Env, string(s)); from == nil {
 					*reg(base, argA(i)) = value
 					continue
 				}
 			}
 		case lua.OP_GETTABLE:
 			if tb, ok := (*reg(base, argB(i))).(*lua.LTable); ok {
-				if value, ok := index(tb, rk(base, consts, argC(i))); ok {
+				key := rk(base, consts, argC(i))
+				value, from := index(tb, key)
+				if from == nil {
 					*reg(base, argA(i)) = value
 					continue
+				}
+				if fn, ok := value.(*lua.LFunction); ok {
+					cf.Pc = pc
+					value = ask(l, fn, from, key)
+					rg.array[cf.LocalBase+int(argA(i))] = value
+					goto moved
 				}
 			}
 		case lua.OP_GETTABLEKS:
 			if tb, ok := (*reg(base, argB(i))).(*lua.LTable); ok {
-				if s, ok := rk(base, consts, argC(i)).(lua.LString); ok {
-					if value, ok := indexString(tb, string(s)); ok {
+				key := rk(base, consts, argC(i))
+				if s, ok := key.(lua.LString); ok {
+					value, from := indexString(tb, string(s))
+					if from == nil {
 						*reg(base, argA(i)) = value
 						continue
+					}
+					if fn, ok := value.(*lua.LFunction); ok {
+						cf.Pc = pc
+						value = ask(l, fn, from, key)
+						rg.array[cf.LocalBase+int(argA(i))] = value
+						goto moved
 					}
 				}
 			}
@@ -163,7 +179,7 @@ moved: // the registers may have moved
 					tb = v.methods(l, self)
 				}
 				if tb != nil {
-					if value, ok := indexString(tb, string(s)); ok {
+					if value, from := indexString(tb, string(s)); from == nil {
 						*reg(base, argA(i)) = value
 						*reg(base, argA(i)+1) = self
 						continue
@@ -177,9 +193,16 @@ moved: // the registers may have moved
 			}
 		case lua.OP_SETTABLEKS:
 			if tb, ok := (*reg(base, argA(i))).(*lua.LTable); ok {
-				key := rk(base, consts, argB(i))
-				if s, ok := key.(lua.LString); ok && storeString(tb, string(s), key, rk(base, consts, argC(i))) {
-					continue
+				key, value := rk(base, consts, argB(i)), rk(base, consts, argC(i))
+				if s, ok := key.(lua.LString); ok {
+					if storeString(tb, string(s), key, value) {
+						continue
+					}
+					if fn := newIndex(tb); fn != nil {
+						cf.Pc = pc
+						tell(l, fn, tb, key, value)
+						goto moved
+					}
 				}
 			}
 		case lua.OP_NEWTABLE:

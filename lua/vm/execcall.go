@@ -33,6 +33,24 @@ func pop(l *lua.LState) lua.LValue {
 	return rg.array[rg.top]
 }
 
+// ask is the field of t that a metamethod __index has for a key.
+func ask(l *lua.LState, fn *lua.LFunction, t *lua.LTable, key lua.LValue) lua.LValue {
+	l.Push(fn)
+	l.Push(t)
+	l.Push(key)
+	Call(l, 2, 1)
+	return pop(l)
+}
+
+// tell has a metamethod __newindex store a value.
+func tell(l *lua.LState, fn *lua.LFunction, t *lua.LTable, key, value lua.LValue) {
+	l.Push(fn)
+	l.Push(t)
+	l.Push(key)
+	l.Push(value)
+	Call(l, 3, 0)
+}
+
 // finishGo takes the n values that the Go function of frame f has left on top of the registers to where its caller
 // wants them, and ends the frame.
 func (t *Thread) finishGo(f *frame, n int) {

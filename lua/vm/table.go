@@ -136,42 +136,42 @@ func (t *table) hashed(key lua.LValue) (lua.LValue, bool) {
 // maxChain is how many tables one leads to the other by __index.
 const maxChain = 100
 
-// indexString is a field of a table, found in it or in the tables that __index leads to; ok is false when a function is
-// to be called.
-func indexString(t *lua.LTable, key string) (value lua.LValue, ok bool) {
+// indexString is a field of a table, found in it or in the tables that __index leads to. With from, value is a handler
+// that is none of these: it is to be asked for the field of from. It is nil at the end of a chain that is too long.
+func indexString(t *lua.LTable, key string) (value lua.LValue, from *lua.LTable) {
 	for range maxChain {
 		if value, ok := inside(t).strdict[key]; ok {
-			return value, true
+			return value, nil
 		}
-		if t, ok = behind(t); t == nil {
-			return lua.LNil, ok
+		handler := behind(t)
+		if handler == nil {
+			return lua.LNil, nil
 		}
+		next, ok := handler.(*lua.LTable)
+		if !ok {
+			return handler, t
+		}
+		t = next
 	}
-	return nil, false
+	return nil, t
 }
 
-// behind is the table that __index of t leads to, nil for none; ok is false when it is not a table.
-func behind(t *lua.LTable) (next *lua.LTable, ok bool) {
-	mt, ok := t.Metatable.(*lua.LTable)
-	if !ok {
-		return nil, isNil(t.Metatable)
+// behind is what __index of t is, nil for nothing.
+func behind(t *lua.LTable) lua.LValue {
+	if mt, ok := t.Metatable.(*lua.LTable); ok {
+		return inside(mt).strdict["__index"]
 	}
-	handler, ok := inside(mt).strdict["__index"]
-	if !ok {
-		return nil, true
-	}
-	next, ok = handler.(*lua.LTable)
-	return next, ok
+	return nil
 }
 
 // index is indexString for any key.
-func index(t *lua.LTable, key lua.LValue) (value lua.LValue, ok bool) {
+func index(t *lua.LTable, key lua.LValue) (value lua.LValue, from *lua.LTable) {
 	switch k := key.(type) {
 	case lua.LNumber:
 		n := int(k)
 		if in := inside(t); uint(n-1) < uint(len(in.array)) && lua.LNumber(n) == k {
 			if value = in.array[n-1]; !isNil(value) {
-				return value, true
+				return value, nil
 			}
 		}
 	case lua.LString:
@@ -179,13 +179,19 @@ func index(t *lua.LTable, key lua.LValue) (value lua.LValue, ok bool) {
 	}
 	for range maxChain {
 		if value = t.RawGet(key); !isNil(value) {
-			return value, true
+			return value, nil
 		}
-		if t, ok = behind(t); t == nil {
-			return lua.LNil, ok
+		handler := behind(t)
+		if handler == nil {
+			return lua.LNil, nil
 		}
+		next, ok := handler.(*lua.LTable)
+		if !ok {
+			return handler, t
+		}
+		t = next
 	}
-	return nil, false
+	return nil, t
 }
 
 // plain tells that storing a new key into a table asks no metamethod.
@@ -196,6 +202,15 @@ func plain(t *lua.LTable) bool {
 	}
 	_, ok = inside(mt).strdict["__newindex"]
 	return !ok
+}
+
+// newIndex is the function that __newindex of t is, nil for none.
+func newIndex(t *lua.LTable) *lua.LFunction {
+	if mt, ok := t.Metatable.(*lua.LTable); ok {
+		fn, _ := inside(mt).strdict["__newindex"].(*lua.LFunction)
+		return fn
+	}
+	return nil
 }
 
 // storeString stores a field; boxed is the key as a value. It reports false when a metamethod is to be asked.

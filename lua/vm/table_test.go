@@ -54,7 +54,7 @@ func TestTableOrder(t *testing.T) {
 			t.Fatalf("%d entries (-want +got):\n%s", walked, d)
 		}
 		for k, x := range want {
-			if found, ok := index(tb, k); !ok || found != x {
+			if found, from := index(tb, k); from != nil || found != x {
 				t.Fatalf("index %v: %v", k, found)
 			}
 		}
