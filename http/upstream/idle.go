@@ -26,7 +26,9 @@ type linkKey struct {
 	local netip.AddrPort
 	// host is the name that a balancer gave the peer, in lower case.
 	host string
-	tls  bool
+	// ssl is what the connection was made with over TLS: one that was verified
+	// is not for who verifies otherwise, nor the other way round.
+	ssl *sslContext
 	// alpn is the protocol spoken, as in Exchange.ALPN.
 	alpn string
 	// tag is the location, where each has its own connections.
@@ -42,10 +44,13 @@ type limits struct {
 // idlePool is where connections to the peer in use are kept, and under which
 // key; nil if they are not kept.
 func (e *Exchange) idlePool() (*IdlePool, linkKey) {
-	key := linkKey{addr: e.Peer.Key, local: e.Local, tls: e.TLS, host: e.Host, alpn: e.ALPN}
+	key := linkKey{addr: e.Peer.Key, local: e.Local, host: e.Host, alpn: e.ALPN}
+	if e.TLS {
+		key.ssl = e.Conf.SSL.context
+	}
 	if p := e.Reuse.Pool; p != nil {
-		if e.TLS && key.host == "" {
-			key.host = strings.Clone(e.sslName())
+		if e.TLS {
+			key.host = strings.ToLower(e.sslName())
 		}
 		return p, key
 	}
@@ -69,6 +74,7 @@ func (e *Exchange) keepLink() bool {
 		k := &e.Upstream.keepalive
 		return pool.put(e.link, e, key, limits{k.Time.V, k.Timeout.V, k.Requests.V})
 	}
+	key.host = strings.Clone(key.host) // the request's memory goes
 	max := limits{age: math.MaxInt64, idle: e.Reuse.Timeout, requests: e.Reuse.Requests}
 	if max.requests == 0 {
 		max.requests = math.MaxInt64
