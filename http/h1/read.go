@@ -31,6 +31,9 @@ func (h *conn) readRequest(r *http.Request) http.Verdict {
 		if done {
 			break
 		}
+		if h.wr == len(h.in) && h.line.Empty() {
+			h.line, h.wr = wire.RequestLine{}, 0 // nothing but empty lines so far
+		}
 		if h.wr == len(h.in) && !h.grow(r.Server, 0) {
 			r.SetPartialLine(buf.String(h.partial()))
 			r.LingeringClose = true
@@ -147,7 +150,7 @@ func (h *conn) readHeader(r *http.Request) http.Verdict {
 		h.header.Underscores = r.Server.UnderscoresInHeaders.V
 		outcome, err := h.header.Parse(h.in[:h.wr])
 		if err != nil {
-			c.Log.Log(log.Info, nil, `client sent invalid header line: "%s\x%02xd..."`,
+			c.Log.Log(log.Info, nil, `client sent invalid header line: "%s\x%02x..."`,
 				h.in[h.header.NameStart:h.header.ValueEnd], h.in[h.header.ValueEnd])
 			return http.StatusBadRequest
 		}

@@ -63,7 +63,7 @@ func (c *CGI) Header(e *Exchange) Header {
 
 // InvalidLine says in the log where a line of the header is wrong.
 func (e *Exchange) InvalidLine(b []byte, l *wire.HeaderLine) {
-	e.R.Error(`upstream sent invalid header: "%s\x%02xd..."`, b[l.NameStart:l.ValueEnd], b[l.ValueEnd])
+	e.R.Error(`upstream sent invalid header: "%s\x%02x..."`, b[l.NameStart:l.ValueEnd], b[l.ValueEnd])
 }
 
 // CGIStatus finds the status of a response without a status line.

@@ -103,6 +103,9 @@ func (l *RequestLine) Parse(buf []byte) (done bool, err error) {
 	return false, nil
 }
 
+// Empty reports whether only line ends before the request line were seen.
+func (l *RequestLine) Empty() bool { return l.state == lineStart }
+
 func (l *RequestLine) finish() (bool, error) {
 	l.Version = l.major*1000 + l.minor
 	if l.Version == 9 && l.Method != GET {

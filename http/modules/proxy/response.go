@@ -29,7 +29,7 @@ func (x *exchange) Header(e *upstream.Exchange) upstream.Header {
 		b := e.Unread()
 		outcome, err := x.header.Parse(b)
 		if err != nil {
-			e.R.Error(`upstream sent invalid header: "%s\x%02xd..."`, b[x.header.NameStart:x.header.ValueEnd], b[x.header.ValueEnd])
+			e.R.Error(`upstream sent invalid header: "%s\x%02x..."`, b[x.header.NameStart:x.header.ValueEnd], b[x.header.ValueEnd])
 			return upstream.HeaderInvalid
 		}
 		switch outcome {
@@ -202,7 +202,7 @@ func (x *exchange) trailers(e *upstream.Exchange, b []byte) error {
 		l := &t.line
 		switch {
 		case err != nil:
-			e.R.Error(`upstream sent invalid trailer: "%s\x%02xd..."`, t.buf[l.NameStart:l.ValueEnd], t.buf[l.ValueEnd])
+			e.R.Error(`upstream sent invalid trailer: "%s\x%02x..."`, t.buf[l.NameStart:l.ValueEnd], t.buf[l.ValueEnd])
 			return errBody
 		case outcome == wire.HeaderField:
 			e.Trailer(t.buf[l.NameStart:l.NameEnd], t.buf[l.ValueStart:l.ValueEnd])
