@@ -301,7 +301,10 @@ func ngxEOF(c *Ctx, l *lua.LState) int {
 	if l.GetTop() != 0 {
 		vm.Errorf(l, "no argument is expected")
 	}
-	if c.eof {
+	switch {
+	case c.raw:
+		return fail(l, "raw request socket acquired")
+	case c.eof:
 		return fail(l, "seen eof")
 	}
 	if failed(c.undisturbed(c.sendLast)) {

@@ -156,11 +156,11 @@ func Install(cf *conf.Conf, m *http.MainConf) error {
 		handler http.Handler
 		first   bool
 	}{
-		{http.PhaseServerRewrite, serverRewriteFamily.where(), serverRewriteHandler, false},
+		{http.PhaseServerRewrite, serverRewriteFamily.where(), serverRewriteHandler, true},
 		{http.PhaseRewrite, rewriteFamily.where(), rewriteHandler, settings.RewriteNoPostpone.V},
 		{http.PhaseAccess, accessFamily.where(), accessHandler, settings.AccessNoPostpone.V},
 		{http.PhasePreContent, precontentFamily.where(), precontentHandler, settings.PreNoPostpone.V},
-		{http.PhaseLog, logFamily.where(), logHandler, false},
+		{http.PhaseLog, logFamily.where(), logHandler, true},
 	} {
 		if p.first {
 			m.HandleFirst(p.phase, p.where, p.handler)
