@@ -26,6 +26,8 @@ import (
 	"moongate/http/modules/fastcgi"
 	"moongate/http/modules/flv"
 	"moongate/http/modules/geo"
+	"moongate/http/modules/geoip"
+	"moongate/http/modules/geoip2"
 	"moongate/http/modules/grpc"
 	"moongate/http/modules/gunzip"
 	"moongate/http/modules/gzip"
@@ -88,6 +90,8 @@ var httpOptions = &http.Options{
 		h2.Module,
 		mapvar.Module,
 		geo.Module,
+		geoip.Module,
+		geoip2.Module,
 		splitclients.Module,
 		referer.Module,
 		browser.Module,

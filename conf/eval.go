@@ -163,7 +163,7 @@ func (cf *Conf) directive(d *parser.Directive) error {
 	case len(rows) > 0:
 		return cf.Errorf(`"%s" directive is not allowed here`, d.Name)
 	case known(d.Name):
-		return cf.Errorf(`unknown directive "%s": nginx has it, moongate does not yet`, d.Name)
+		return cf.Errorf(`unknown directive "%s": nginx has it, moongate %s`, d.Name, absence(d.Name))
 	}
 	return cf.Errorf(`unknown directive "%s"`, d.Name)
 }

@@ -13,6 +13,24 @@ func known(name string) bool {
 	return found
 }
 
+// absent tells of directives that stay out why they do, by what their names begin
+// with.
+var absent = []struct{ prefix, why string }{
+	{"perl", "has no Perl interpreter; Lua is there"},
+	{"xslt_", "has no XSLT processor, since there is none in Go"},
+	{"xml_", "has no XSLT processor, since there is none in Go"},
+}
+
+// absence says what there is in place of a known directive that is not built in.
+func absence(name string) string {
+	for _, n := range absent {
+		if strings.HasPrefix(name, n.prefix) {
+			return n.why
+		}
+	}
+	return "does not yet"
+}
+
 // knownNames is sorted. It has the directives of every standard module of
 // nginx (core, http, stream, mail, the optional ones included) and of the lua,
 // stream-lua, echo, headers-more, set-misc, srcache, memc, redis2,

@@ -24,3 +24,14 @@ func TestKnown(t *testing.T) {
 		}
 	}
 }
+
+func TestAbsence(t *testing.T) {
+	for name, want := range map[string]string{
+		"perl_set": "has no Perl interpreter; Lua is there", "xml_entities": "has no XSLT processor, since there is none in Go",
+		"xclient": "does not yet",
+	} {
+		if got := absence(name); got != want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}

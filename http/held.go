@@ -25,7 +25,7 @@ var errRefused = errors.New("the response was refused by a filter")
 // back. The body filter returns its error: as in nginx, the connection is not
 // used again (ngx_http_filter_finalize_request).
 func (r *Request) RefuseHeld(v Verdict) error {
-	r.filter = r.mainConf().Options.HeaderFilters[r.heldAt-1]
+	r.filter = r.plan.header[r.heldAt-1]
 	r.heldAt = 0
 	if v = r.FilterFinalizeWith(v); v != Error {
 		r.drive(v)

@@ -12,7 +12,6 @@ import (
 	"moongate/conf"
 	"moongate/core/cidr"
 	"moongate/http"
-	"moongate/http/wire"
 )
 
 // Module is the geo module.
@@ -28,11 +27,9 @@ var Module = &http.Module{
 // base is a "geo" block.
 type base struct {
 	// source has the address; nil for the client's.
-	source *http.Variable
-	// proxies are those whose X-Forwarded-For is believed.
-	proxies   cidr.Set
-	recursive bool
-	volatile  bool
+	source   *http.Variable
+	proxies  http.Proxies
+	volatile bool
 
 	networks cidr.Tree[string]
 	entered  bool // something was looked for in networks
@@ -93,7 +90,7 @@ func (b *base) line(cf *conf.Conf) error {
 			}
 			return nil
 		case "proxy_recursive":
-			b.recursive = true
+			b.proxies.Recursive = true
 			return nil
 		case "volatile":
 			b.volatile = true
@@ -104,9 +101,9 @@ func (b *base) line(cf *conf.Conf) error {
 	case len(cf.Args) != 1:
 		return cf.Errorf("invalid number of the geo parameters")
 	case cf.Name == "proxy":
-		p, err := network(cf, cf.Args[0])
+		p, err := http.ParseNetwork(cf, cf.Args[0])
 		if err == nil {
-			b.proxies.Add(p)
+			b.proxies.Set.Add(p)
 		}
 		return err
 	case b.ranges != nil:
@@ -124,13 +121,13 @@ func (b *base) networkLine(cf *conf.Conf) error {
 		b.insert(cf, allIPv6, cf.Name, cf.Args[0])
 		return nil
 	case "delete":
-		p, err := network(cf, cf.Args[0])
+		p, err := http.ParseNetwork(cf, cf.Args[0])
 		if err == nil && !b.networks.Delete(p) {
 			cf.Warnf(`no network "%s" to delete`, cf.Args[0])
 		}
 		return err
 	}
-	p, err := network(cf, cf.Name)
+	p, err := http.ParseNetwork(cf, cf.Name)
 	if err == nil {
 		b.insert(cf, p, cf.Name, cf.Args[0])
 	}
@@ -145,21 +142,6 @@ func (b *base) insert(cf *conf.Conf, p netip.Prefix, text, value string) {
 	cf.Warnf(`duplicate network "%s", value: "%s", old value: "%s"`, text, value, old)
 	b.networks.Delete(p)
 	b.networks.Insert(p, value)
-}
-
-// network reads a network.
-func network(cf *conf.Conf, text string) (netip.Prefix, error) {
-	if text == "255.255.255.255" {
-		return netip.PrefixFrom(noAddress, 32), nil
-	}
-	p, exact, ok := cidr.Parse(text)
-	switch {
-	case !ok:
-		return p, cf.Errorf(`invalid network "%s"`, text)
-	case !exact:
-		cf.Warnf("low address bits of %s are meaningless", text)
-	}
-	return p, nil
 }
 
 // get is the getter of the variable.
@@ -186,16 +168,5 @@ func (b *base) address(r *http.Request) (netip.Addr, bool) {
 			return addr, false
 		}
 	}
-	if b.proxies.Empty() {
-		return addr, true
-	}
-	var few [8]string
-	values := few[:0]
-	for i := range r.In.List {
-		if h := &r.In.List[i]; h.ID == wire.HeaderXForwardedFor {
-			values = append(values, h.Value)
-		}
-	}
-	found, _ := http.Forwarded(netip.AddrPortFrom(addr, 0), values, &b.proxies, b.recursive)
-	return found.Addr(), true
+	return b.proxies.Client(r, addr), true
 }

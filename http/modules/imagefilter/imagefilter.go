@@ -91,6 +91,7 @@ var Module = &http.Module{
 		Objects:   []string{"ngx_http_image_filter_module.so"},
 	},
 	Ctx:      []http.AnyCtx{key},
+	Where:    slot.Where(func(c *locConf) bool { return c.action.V.kind != off }),
 	Header:   headerFilter,
 	Body:     bodyFilter,
 	InMemory: true,
