@@ -28,7 +28,7 @@ var coreVariables = []Variable{
 	{Name: "arg_", Get: getArg, Prefix: true, Volatile: true},
 	{Name: "proxy_protocol_tlv_", Get: getProxyTLV, Prefix: true},
 
-	{Name: "content_length", Get: getContentLength},
+	{Name: "content_length", Get: getContentLength, Volatile: true},
 	{Name: "content_type", Get: func(r *Request, _ any) Value { return foundValue(r.In.Get(wire.HeaderContentType)) }},
 	{Name: "host", Get: getHost},
 	{Name: "binary_remote_addr", Get: func(r *Request, _ any) Value { return Val(buf.String(r.Conn.Peer.AppendBinary(r.Pool.Alloc(16)[:0]))) }},
@@ -235,6 +235,9 @@ func getContentLength(r *Request, _ any) Value {
 	}
 	if r.In.ContentLength >= 0 {
 		return Val(r.Pool.Int(r.In.ContentLength))
+	}
+	if r.In.Chunked && r.Body != nil {
+		return Val(r.Pool.Int(r.Body.Size)) // known since it was read
 	}
 	return Value{}
 }

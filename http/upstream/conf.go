@@ -79,6 +79,8 @@ type Traits struct {
 	TempPath string
 	// ChangeBuffering: X-Accel-Buffering is obeyed.
 	ChangeBuffering bool
+	// LengthFirst: the protocol sends the length ahead, so that a chunked body is read whole before.
+	LengthFirst bool
 	// EarlyHints: 103 responses are passed on.
 	EarlyHints bool
 	// Intercept404: a 404 response becomes the location's own.

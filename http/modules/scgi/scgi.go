@@ -23,7 +23,7 @@ var rows = upstream.Rows[locConf]{
 }
 
 var traits = &upstream.Traits{
-	Module: "scgi", Schema: "scgi://", TempPath: build.SCGITemp, ChangeBuffering: true,
+	Module: "scgi", Schema: "scgi://", TempPath: build.SCGITemp, ChangeBuffering: true, LengthFirst: true,
 	HideHeaders: []string{"Status", "X-Accel-Expires", "X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset"},
 }
 

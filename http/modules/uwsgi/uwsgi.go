@@ -27,7 +27,7 @@ var rows = upstream.Rows[locConf]{
 }
 
 var traits = &upstream.Traits{
-	Module: "uwsgi", Schema: "uwsgi://", SchemaTLS: "suwsgi://", TempPath: build.UWSGITemp, ChangeBuffering: true,
+	Module: "uwsgi", Schema: "uwsgi://", SchemaTLS: "suwsgi://", TempPath: build.UWSGITemp, ChangeBuffering: true, LengthFirst: true,
 	HideHeaders: []string{"X-Accel-Expires", "X-Accel-Redirect", "X-Accel-Limit-Rate", "X-Accel-Buffering", "X-Accel-Charset"},
 }
 
