@@ -189,6 +189,15 @@ func (e Entry) Log(level Level, err error, format string, args ...any) {
 	}
 }
 
+// Capture gives a line to Env.Intercept that another process has written.
+func (e Entry) Capture(level Level, format string, args ...any) {
+	if e.Enabled(level) && e.log != nil {
+		level = min(level, Debug)
+		line, _ := e.log.format(nil, &e, level, nil, format, args)
+		e.log.intercept(level, line)
+	}
+}
+
 var lines = sync.Pool{New: func() any {
 	b := make([]byte, 0, MaxLine)
 	return &b

@@ -101,6 +101,6 @@ func rawLog(c *Ctx, l *lua.LState) int {
 	case !validLevel(int(level)):
 		vm.Errorf(l, "bad log level")
 	}
-	c.Logf(log.Level(level), "%s", string(msg))
+	c.logText(log.Level(level), string(msg))
 	return 0
 }

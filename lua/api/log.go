@@ -32,9 +32,8 @@ func ngxLog(c *Ctx, l *lua.LState) int {
 
 // logLine logs the arguments from one on, with the place of the call (log_wrapper).
 func (c *Ctx) logLine(l *lua.LState, level log.Level, first int) {
-	e := c.entryLog()
-	if !e.Enabled(level) || c.Phase == Init && c.Cycle.Conf.Worker {
-		return // the master has logged what init_by_lua says
+	if !c.entryLog().Enabled(level) || c.logged() && c.logs == nil {
+		return
 	}
 	b := append(make([]byte, 0, 128), "[lua] "...)
 	source, line, name := vm.Caller(l)
@@ -47,7 +46,18 @@ func (c *Ctx) logLine(l *lua.LState, level log.Level, first int) {
 	for i, n := first, l.GetTop(); i <= n; i++ {
 		b = appendLogged(b, l, l.Get(i), i-first+1)
 	}
-	e.Log(level, nil, "%s", b)
+	c.logText(level, string(b))
+}
+
+// logged tells that the master has logged what the code says: init_by_lua runs in each worker again.
+func (c *Ctx) logged() bool { return c.Phase == Init && c.Cycle.Conf.Worker }
+
+func (c *Ctx) logText(level log.Level, text string) {
+	if c.logged() {
+		c.entryLog().Capture(level, "%s", text)
+		return
+	}
+	c.entryLog().Log(level, nil, "%s", text)
 }
 
 // appendLogged appends a value as ngx.log writes it.
