@@ -70,9 +70,6 @@ func stringUnm(l *lua.LState) int {
 func stringOperand(l *lua.LState, n int) {
 	kind, name := "", ""
 	if f := currentFrame(l).Parent; f != nil && !f.Fn.IsG {
-		if text, ok := f.loopText(); ok {
-			Raise(l, lua.LString(where(l, 1)+text))
-		}
 		kind, name = operandName(f, n)
 	}
 	Raise(l, lua.LString(where(l, 1)+describe("perform arithmetic on", kind, name, TypeName(l.Get(n)))))

@@ -203,26 +203,9 @@ const badCallText = "attempt to call a non-function object"
 
 // fixedTexts are messages without operands.
 var fixedTexts = map[string]string{
-	"for statement init must be a number":  loopTexts[1],
-	"for statement limit must be a number": loopTexts[2],
-	"for statement step must be a number":  loopTexts[3],
-	"registry overflow":                    "stack overflow",
-	"too many recursions in gettable":      "loop in gettable",
-	"too many recursions in settable":      "loop in settable",
-}
-
-// loopTexts are the errors of loops over what are no numbers, by compile.LoopOperand.
-var loopTexts = [...]string{
-	1: "'for' initial value must be a number", 2: "'for' limit must be a number", 3: "'for' step must be a number",
-}
-
-// loopText is the error of the instruction a frame is at when it prepares a loop.
-func (f *frame) loopText() (string, bool) {
-	if f == nil || f.Fn.IsG || f.Pc == 0 {
-		return "", false
-	}
-	n := compile.LoopOperand(f.Fn.Proto, f.Pc-1)
-	return loopTexts[n], n != 0
+	"registry overflow":               "stack overflow",
+	"too many recursions in gettable": "loop in gettable",
+	"too many recursions in settable": "loop in settable",
 }
 
 func translateText(l *lua.LState, f *frame, text string) (string, bool) {
@@ -239,9 +222,6 @@ func translateText(l *lua.LState, f *frame, text string) (string, bool) {
 			return "attempt to compare two " + a + " values", true
 		}
 		return text, true
-	}
-	if t, ok := f.loopText(); ok {
-		return t, true
 	}
 	if strings.HasPrefix(text, "cannot perform ") || text == "__unm undefined" {
 		return badOperand(l, f, "perform arithmetic on"), true

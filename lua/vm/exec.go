@@ -377,22 +377,15 @@ moved: // the registers may have moved
 			}
 			goto enter
 		case lua.OP_FORPREP:
-			if start, ok := (*reg(base, argA(i))).(lua.LNumber); ok {
-				if step, ok := (*reg(base, argA(i)+2)).(lua.LNumber); ok {
-					if _, ok := (*reg(base, argA(i)+1)).(lua.LNumber); ok {
-						// The loop counts in place: nobody else sees this number.
-						*reg(base, argA(i)) = v.ownNumber(float64(start - step))
-						pc += argSbx(i)
-						continue
-					}
-				}
-			}
+			cf.Pc = pc
+			start, step := forRange(l, reg(base, argA(i)))
+			// The loop counts in place: nobody else sees this number.
+			*reg(base, argA(i)) = v.ownNumber(start - step)
+			pc += argSbx(i)
+			continue
 		case lua.OP_FORLOOP:
 			r := reg(base, argA(i))
-			limit, ok := (*reg(base, argA(i)+1)).(lua.LNumber)
-			if !ok {
-				break
-			}
+			limit, _ := (*reg(base, argA(i)+1)).(lua.LNumber)
 			step, _ := (*reg(base, argA(i)+2)).(lua.LNumber)
 			count := (*float64)((*iface)(unsafe.Pointer(r)).word)
 			n := *count + float64(step)
@@ -500,6 +493,24 @@ func lessEqual(a, b lua.LValue) (yes, ok bool) {
 		return x <= y, ok
 	}
 	return false, false
+}
+
+// forRange makes numbers of the start, the limit and the step of a numeric for, in registers r and on.
+func forRange(l *lua.LState, r *lua.LValue) (start, step float64) {
+	var n [3]float64
+	for i, what := range [...]string{"initial value", "limit", "step"} {
+		p := reg(unsafe.Pointer(r), uintptr(i))
+		if number, ok := (*p).(lua.LNumber); ok {
+			n[i] = float64(number)
+			continue
+		}
+		number, ok := ToNumber(*p)
+		if !ok {
+			Raise(l, lua.LString(where(l, 0)+"'for' "+what+" must be a number"))
+		}
+		n[i], *p = number, lua.LNumber(number)
+	}
+	return n[0], n[2]
 }
 
 // methods is the table that indexing a string leads to, nil for other values.

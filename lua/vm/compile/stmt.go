@@ -290,23 +290,14 @@ func (p *parser) numericFor(name string, line int) {
 	f := p.fn
 	base := f.free
 	p.lex.next()
-	var convert [3]bool
 	p.exprToNextReg()
-	convert[0] = !f.endsInNumber()
 	p.expect(',')
 	p.exprToNextReg()
-	convert[1] = !f.endsInNumber()
 	if p.accept(',') {
 		p.exprToNextReg()
-		convert[2] = !f.endsInNumber()
 	} else {
 		f.emitABx(lua.OP_LOADK, f.free, f.numberConst(1))
 		f.reserve(1)
-	}
-	for i, c := range convert {
-		if c {
-			f.emitConvert(base + i)
-		}
 	}
 	f.declare("(for index)", "(for limit)", "(for step)")
 	p.expect(tDo)
@@ -318,34 +309,6 @@ func (p *parser) numericFor(name string, line int) {
 	end := f.emitRaw(abx(lua.OP_FORLOOP, base, 0), line)
 	f.fixJump(end, prep+1)
 	f.target = f.pc()
-}
-
-// endsInNumber tells whether the last instruction has certainly made a number.
-func (f *function) endsInNumber() bool {
-	if f.jumps != noJump || f.target == f.pc() {
-		return false
-	}
-	switch i := f.code[f.pc()-1]; opOf(i) {
-	case lua.OP_LOADK:
-		_, ok := f.proto.Constants[i&maxBx].(lua.LNumber)
-		return ok
-	case lua.OP_ADD, lua.OP_SUB, lua.OP_MUL, lua.OP_DIV, lua.OP_MOD, lua.OP_POW, lua.OP_UNM, lua.OP_LEN:
-		return true // if it has not, there is a metamethod that makes what is not a number
-	}
-	return false
-}
-
-// emitConvert makes a number of the string a loop has in a register, by adding nothing: OP_FORPREP and OP_FORLOOP take
-// numbers only, LuaJIT both.
-func (f *function) emitConvert(r int) {
-	zero := f.numberConst(0)
-	if zero <= maxRK {
-		f.emitABC(lua.OP_ADD, r, r, rkConst|zero)
-		return
-	}
-	f.checkStack(1)
-	f.emitABx(lua.OP_LOADK, f.free, zero)
-	f.emitABC(lua.OP_ADD, r, r, f.free)
 }
 
 func (p *parser) genericFor(first string) {

@@ -51,24 +51,6 @@ func Instruction(p *lua.FunctionProto, pc int) (op, a, b, c int) {
 	return opOf(i), argA(i), argB(i), argC(i)
 }
 
-// LoopOperand tells which number of a loop the instruction at pc makes of a string, by adding nothing: 1 is the initial
-// value, 2 the limit, 3 the step, 0 none of them.
-func LoopOperand(p *lua.FunctionProto, pc int) int {
-	op, r, b, _ := Instruction(p, pc)
-	if op != lua.OP_ADD || r != b {
-		return 0
-	}
-	for pc++; pc < len(p.Code); pc++ {
-		switch op, a, _, _ := Instruction(p, pc); {
-		case op == lua.OP_FORPREP && a <= r && r < a+3:
-			return r - a + 1
-		case op != lua.OP_ADD && op != lua.OP_LOADK:
-			return 0
-		}
-	}
-	return 0
-}
-
 func constString(p *lua.FunctionProto, rk int) (string, bool) {
 	if rk&rkConst == 0 {
 		return "", false
