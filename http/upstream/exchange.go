@@ -321,6 +321,7 @@ func (e *Exchange) mayRepeat(fail int) bool {
 
 // next gives a failed peer up and tells whether another one can be asked.
 func (e *Exchange) next(fail int) (v http.Verdict, again bool) {
+	e.sender.stop()
 	if l := e.R.Log; l.Enabled(log.DebugHTTP) {
 		l.Log(log.DebugHTTP, nil, "http next upstream, %x", fail)
 	}

@@ -357,6 +357,8 @@ func (p *pipe) write() http.Verdict {
 		last := p.over() && !p.running
 		n := p.batch(last)
 		switch {
+		case last && p.abort:
+			return p.end() // without what came along with the nonsense
 		case last && p.complete() && n == len(p.queue) && !p.lost:
 			return p.finish(n)
 		case n > 0:
