@@ -165,13 +165,13 @@ func (s *sender) sendAll() error {
 	case e.body == BodyStreamed:
 		return s.stream(framer)
 	case e.body == BodyGiven:
-		return s.frame(framer, true, e.Given, true)
+		return s.frames(framer, true, e.Given, true)
 	case e.body == BodyNone || body == nil:
 		return s.write(e.greeting, e.req)
 	case framer != nil && body.File == nil:
-		return s.frame(framer, true, body.Bytes, true)
+		return s.frames(framer, true, body.Bytes, true)
 	case framer != nil:
-		return s.frames(framer)
+		return s.file(framer)
 	case body.File == nil:
 		return s.write(e.greeting, e.req, body.Bytes)
 	}
@@ -208,42 +208,44 @@ func (s *sender) write(bufs ...[]byte) error {
 	return l.release()
 }
 
-// frame sends a piece of the body in frames, behind the head of the request if
+// frames sends a piece of the body in frames, behind the head of the request if
 // that has not been sent.
-func (s *sender) frame(f Framer, head bool, piece []byte, last bool) error {
-	e := s.e
+func (s *sender) frames(f Framer, head bool, piece []byte, last bool) error {
 	for {
-		n := len(piece)
-		if n > 0 {
-			var err error
-			if n, err = f.Room(e, n, !head); err != nil {
-				return err
-			}
-		}
-		var err error
-		switch end := last && n == len(piece); {
-		case n > 0 || end:
-			before, after := f.Frame(e, n, end)
-			if head {
-				err = s.write(e.greeting, e.req, before, piece[:n], after)
-			} else {
-				err = s.write(before, piece[:n], after)
-			}
-		case head:
-			err = s.write(e.greeting, e.req)
-		}
-		head = false
-		if piece = piece[n:]; err != nil || len(piece) == 0 {
+		n, err := s.frame(f, head, piece, last)
+		if piece, head = piece[n:], false; err != nil || len(piece) == 0 {
 			return err
 		}
 	}
 }
 
+// frame sends the next frame of a piece of the body and returns how much of the
+// piece is in it; that can be nothing if it is sent with the head.
+func (s *sender) frame(f Framer, head bool, piece []byte, last bool) (n int, err error) {
+	e := s.e
+	if n = len(piece); n > 0 {
+		if n, err = f.Room(e, n, !head); err != nil {
+			return 0, err
+		}
+	}
+	var before, after []byte
+	if last = last && n == len(piece); n > 0 || last {
+		before, after = f.Frame(e, n, last)
+	}
+	switch {
+	case head:
+		err = s.write(e.greeting, e.req, before, piece[:n], after)
+	case n > 0 || last:
+		err = s.write(before, piece[:n], after)
+	}
+	return n, err
+}
+
 // fileChunk is how much of a body in a file is read at a time.
 const fileChunk = 64 << 10
 
-// frames sends a body that was read into a file, in frames.
-func (s *sender) frames(f Framer) error {
+// file sends a body that was read into a file, in frames.
+func (s *sender) file(f Framer) error {
 	e, body := s.e, s.e.R.Body
 	mem := e.main.pool.bufs.get(fileChunk)
 	defer e.main.pool.bufs.put(mem)
@@ -257,7 +259,7 @@ func (s *sender) frames(f Framer) error {
 			}
 		}
 		last := off+int64(n) == body.Size
-		if err := s.frame(f, off == 0, mem[:n], last); err != nil || last {
+		if err := s.frames(f, off == 0, mem[:n], last); err != nil || last {
 			return err
 		}
 		off += int64(n)
@@ -267,16 +269,15 @@ func (s *sender) frames(f Framer) error {
 // stream sends the body as it comes from the client.
 func (s *sender) stream(f Framer) error {
 	e, r := s.e, s.e.R
-	if err := s.piece(f, true, s.first, false); err != nil {
-		return err
-	}
-	s.first = nil
 	mem := e.main.pool.bufs.get(max(r.Core.ClientBodyBufferSize.V, 1024))
 	defer e.main.pool.bufs.put(mem)
-	for {
-		n, v := r.Stream.ReadBody(r, mem)
-		done := n == 0
-		if v == http.OK && !done {
+	n, done, v := copy(mem, s.first), false, http.OK
+	for head := true; ; head = false {
+		if n == 0 && !head {
+			n, v = r.Stream.ReadBody(r, mem)
+			done = n == 0
+		}
+		if v == http.OK && !done && !head {
 			var more int
 			more, done, v = r.PollBody(mem[n:])
 			n += more
@@ -285,21 +286,25 @@ func (s *sender) stream(f Framer) error {
 			s.v = v
 			return errStopSending
 		}
-		if err := s.piece(f, false, mem[:n], done); err != nil || done {
+		sent, err := s.piece(f, head, mem[:n], done)
+		if n = copy(mem, mem[sent:n]); err != nil || n == 0 && done {
 			return err
 		}
 	}
 }
 
-// piece sends a piece of the body, in frames or as it is.
-func (s *sender) piece(f Framer, head bool, piece []byte, last bool) error {
+// piece sends a piece of the body, in a frame or as it is, and returns how much
+// of it was sent.
+func (s *sender) piece(f Framer, head bool, piece []byte, last bool) (n int, err error) {
 	switch {
 	case f != nil:
 		return s.frame(f, head, piece, last)
 	case head:
-		return s.write(s.e.greeting, s.e.req, piece)
+		err = s.write(s.e.greeting, s.e.req, piece)
+	default:
+		err = s.write(piece)
 	}
-	return s.write(piece)
+	return len(piece), err
 }
 
 // stop ends the fiber, whose work is not needed any more.
