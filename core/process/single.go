@@ -35,14 +35,13 @@ func (m *master) single() int {
 	return 0
 }
 
-// singleSignal acts on a signal on the loop. Both ways to stop are the fast
-// one, as there is no other process to take over.
+// singleSignal acts on a signal on the loop. QUIT is graceful, as in OpenResty.
 func (m *master) singleSignal(w *Worker, sig unix.Signal) {
 	say := func(action string) { m.log().Log(log.Notice, nil, "%s", received(sig, action)) }
 	switch sig {
 	case unix.SIGQUIT:
 		say(", shutting down")
-		w.endSingle()
+		w.quit()
 	case unix.SIGTERM, unix.SIGINT:
 		say(", exiting")
 		w.endSingle()
