@@ -54,6 +54,9 @@ func (r *Request) drive(v Verdict) {
 // finalize ends the request with a verdict, or reports that the phases are to
 // go on, from r.phase: nginx's ngx_http_finalize_request.
 func (r *Request) finalize(v Verdict) (again bool) {
+	// Who waits for a subrequest of HTTP/2 goes on although the client is gone
+	// (OpenResty's patch of ngx_http_finalize_request).
+	survives := r.sub.done != nil && r.Background && r.Version >= Version20
 	for {
 		if r.Debug() {
 			r.Debugf(`http finalize request: %d, "%s?%s"`, int(v), r.URI, r.Args)
@@ -73,7 +76,7 @@ func (r *Request) finalize(v Verdict) (again bool) {
 			v = r.sub.done(r, v)
 			r.sub.done = nil
 		}
-		if v == Error || v == StatusRequestTimeOut || v == StatusClientClosed || r.Conn.Failed {
+		if !survives && (v == Error || v == StatusRequestTimeOut || v == StatusClientClosed || r.Conn.Failed) {
 			r.terminate(v)
 			return false
 		}
