@@ -76,7 +76,11 @@ func (r *Request) bodyInFile(lc *LocConf) bool {
 // readBody fills b as the location lc says.
 func (r *Request) readBody(b *Body, lc *LocConf) Verdict {
 	room := lc.ClientBodyBufferSize.V
-	if n := r.In.ContentLength; n >= 0 && !r.In.Chunked && n <= room+room>>2 {
+	switch n := r.In.ContentLength; {
+	case n < 0 || r.In.Chunked:
+	case r.Version >= Version20 && n <= room:
+		room = n + 1 // the end comes by itself, and there may be more than was said
+	case r.Version < Version20 && n <= room+room>>2:
 		room = n
 	}
 	mem := r.Pool.Alloc(int(max(room, 1)))

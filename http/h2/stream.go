@@ -287,8 +287,6 @@ func (s *stream) PollBody(r *http.Request, p []byte) (int, http.Verdict) {
 		return 0, http.StatusClientClosed
 	case s.skip:
 		return 0, http.OK
-	case !s.inClosed && r.In.ContentLength >= 0 && r.In.BodyRead == r.In.ContentLength:
-		return 0, http.OK // the end of the stream may be a while in coming
 	case !s.inClosed:
 		return 0, http.Declined
 	case s.declared > r.In.BodyRead:
