@@ -103,6 +103,7 @@ func (a *acceptor) IdleTimeout(ec *event.Conn) {
 	}
 	if p, ok := c.State.(IdleTimeouter); ok {
 		p.IdleTimeout()
+		return
 	}
 	c.Close()
 	c.Release()
@@ -111,7 +112,8 @@ func (a *acceptor) IdleTimeout(ec *event.Conn) {
 // IdleTimeouter is a Conn.State whose protocol has something to say before an
 // idle connection is closed.
 type IdleTimeouter interface {
-	// IdleTimeout runs on the loop and must not park.
+	// IdleTimeout closes and releases the connection. It runs on the loop and must
+	// not park.
 	IdleTimeout()
 }
 

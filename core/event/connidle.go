@@ -125,19 +125,21 @@ func (c *Conn) reclaim() {
 	}
 	c.endIdle()
 	c.flags |= flagReclaimed
-	c.idleTimeout()
-	c.Close()
+	if c.idleTimeout(); !c.has(flagLinger) {
+		c.Close()
+	}
 }
 
 // CloseLinger closes the sending side and lets the loop read and drop what the peer still sends,
 // until it closes, nothing came for each (lingering_timeout), or total (lingering_time) is over: a
 // response sent to a peer that is still sending would otherwise be lost to a reset. It returns at
-// once; the caller must not use the connection any more. A connection that was reclaimed is closed.
+// once; the caller must not use the connection any more. A connection that was reclaimed because
+// there are too many is closed.
 func (c *Conn) CloseLinger(total, each time.Duration) {
 	if c.has(flagClosed | flagLinger) {
 		return
 	}
-	if c.has(flagEOF|flagHangup|flagReclaimed) || total <= 0 || each <= 0 || sysShutdown(int(c.fd), unix.SHUT_WR) != 0 {
+	if c.has(flagEOF|flagHangup) || c.has(flagReclaimed) && !c.loop.conns.draining || total <= 0 || each <= 0 || sysShutdown(int(c.fd), unix.SHUT_WR) != 0 {
 		c.Close()
 		return
 	}

@@ -227,17 +227,9 @@ func (h *conn) close() {
 		h.reader.Uncancel()
 		h.reader.Park()
 	}
-	if h.done {
-		return
+	if !h.done {
+		h.end()
 	}
-	h.end()
-	lc := http.CoreOf(h.c.Server)
-	if h.c.PeerClosed() || lc.LingeringClose.V == http.LingeringOff {
-		h.c.Close()
-	} else {
-		h.c.CloseLinger(lc.LingeringTime.V, lc.LingeringTimeout.V)
-	}
-	h.c.Release()
 }
 
 // abort lets the requests of all streams know that the client is gone.
@@ -258,11 +250,19 @@ func (h *conn) IdleTimeout() {
 	h.end()
 }
 
-// end lets go of what the connection holds.
+// end closes the connection and lets go of what it holds. What was sent last is
+// to arrive, whatever the client still sends.
 func (h *conn) end() {
 	h.done = true
 	h.out.drop()
 	delete(workerOf(h.c).conns, h)
+	lc := http.CoreOf(h.c.Server)
+	if h.c.PeerClosed() || lc.LingeringClose.V == http.LingeringOff {
+		h.c.Close()
+	} else {
+		h.c.CloseLinger(lc.LingeringTime.V, lc.LingeringTimeout.V)
+	}
+	h.c.Release()
 }
 
 // quit tells the client, when the worker shuts down, that nothing more will be
