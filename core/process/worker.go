@@ -35,8 +35,7 @@ type Worker struct {
 	exiting    bool // a graceful shutdown is going on
 	stopping   bool // the loop is about to end
 	debugQuit  bool // WINCH came straight to this process
-	conns      int  // connections and
-	fibers     int  // fibers that no request waits for
+	fibers     int  // that no request waits for
 	check      *event.Timer
 	timeout    *event.Timer
 }
@@ -78,11 +77,9 @@ func (w *Worker) Quit() {
 // Stopping reports whether the process is about to end.
 func (w *Worker) Stopping() bool { return w.stopping }
 
-// Ignore says that so many connections and fibers more (or fewer, when
-// negative) than before serve no request, so that a graceful shutdown does not
-// wait for them.
-func (w *Worker) Ignore(conns, fibers int) {
-	w.conns += conns
+// Ignore says that so many fibers more (or fewer, when negative) than before
+// serve no request, so that a graceful shutdown does not wait for them.
+func (w *Worker) Ignore(fibers int) {
 	w.fibers += fibers
 }
 
@@ -272,7 +269,7 @@ func (w *Worker) openChannel(fd int) error {
 		return err
 	}
 	w.channel = c
-	w.Ignore(1, 1)
+	w.Ignore(1)
 	w.Loop.Go(w.obey)
 	return nil
 }
@@ -295,7 +292,7 @@ func (w *Worker) obey() {
 		}
 		if err == io.EOF || err != nil {
 			w.channel.Close()
-			w.Ignore(-1, -1)
+			w.Ignore(-1)
 			return
 		}
 	}
@@ -373,7 +370,7 @@ func (w *Worker) quit() {
 
 // checkExit ends the process once nothing is left to do.
 func (w *Worker) checkExit() {
-	if w.Loop.Active() <= w.conns && w.Loop.Fibers() <= w.fibers {
+	if w.Loop.Active() == 0 && w.Loop.Fibers() <= w.fibers {
 		w.finish()
 		return
 	}

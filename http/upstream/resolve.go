@@ -81,9 +81,9 @@ func initWorker(w *http.Worker) error {
 
 // run resolves the name once, in a fiber that nobody waits for.
 func (n *nameWatch) run() {
-	n.w.Ignore(0, 1)
+	n.w.Ignore(1)
 	wait := n.resolve()
-	n.w.Ignore(0, -1)
+	n.w.Ignore(-1)
 	if !n.w.Exiting() {
 		n.w.Loop.SetTimer(n.timer, wait)
 	}

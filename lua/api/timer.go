@@ -95,7 +95,7 @@ func (t *luaTimer) arm() {
 	t.timer = event.NewTimer(func() { t.fire(false) })
 	e.Loop.SetTimer(t.timer, t.delay)
 	if t.holds = e.Worker.Exiting(); t.holds {
-		e.Worker.Ignore(0, -1)
+		e.Worker.Ignore(-1)
 	}
 }
 
@@ -105,7 +105,7 @@ func (t *luaTimer) fire(premature bool) {
 	delete(e.timers.pending, t)
 	if t.holds {
 		t.holds = false
-		e.Worker.Ignore(0, 1)
+		e.Worker.Ignore(1)
 	}
 	e.Cycle.Log().Log(log.DebugHTTP, nil, "lua ngx.timer expired")
 	e.Loop.DelTimer(t.timer)
