@@ -46,6 +46,14 @@ func (s *Server) Await(t *testing.T, pattern string) {
 	}
 }
 
+// AwaitFile waits for a line that matches in a file of the prefix.
+func (s *Server) AwaitFile(t *testing.T, name, pattern string) {
+	t.Helper()
+	if err := s.r.expectFile(name, "~ "+pattern); err != nil {
+		t.Error(err)
+	}
+}
+
 // Reload sends HUP and waits for a new worker.
 func (s *Server) Reload() error { return s.r.reload(Step{}) }
 
