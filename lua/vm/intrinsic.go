@@ -219,8 +219,17 @@ func compact(in *table, live int) {
 // traversing notes that a traversal of t begins: until it is over, deleted keys must stay where they are, for next has
 // to find its way on from them. Ends are not known, so the last few traversals of the worker are remembered.
 func (v *VM) traversing(t *lua.LTable) {
-	v.deletingN = (v.deletingN + 1) % traversalHistory
-	v.deleting[v.deletingN] = t
+	v.deletingN++
+	v.deleting[v.deletingN%traversalHistory] = t
+}
+
+// forgetTraversals ends all traversals.
+func (v *VM) forgetTraversals() {
+	if v.deletingN > 0 {
+		clear(v.deleting[:min(v.deletingN+1, traversalHistory)])
+		v.deletingN = 0
+	}
+	v.walk = walk{}
 }
 
 func (v *VM) traversed(t *lua.LTable) bool {

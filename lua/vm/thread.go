@@ -114,8 +114,7 @@ func (v *VM) PutThread(t *Thread) {
 	t.killChildren()
 	v.drain()
 	t.Data, t.Yield, t.exited = nil, nil, false
-	clear(v.deleting[:])
-	v.walk = walk{}
+	v.forgetTraversals()
 	if currentFrame(t.L) != nil || len(v.free) >= pooledThreads || cap(regs(t.L).array) > pooledRegisters {
 		return
 	}
@@ -133,7 +132,7 @@ func (v *VM) PutThread(t *Thread) {
 // takes, and nret results. The error carries a traceback.
 func (t *Thread) Run(proto *lua.FunctionProto, nargs, nret int) *Error {
 	l := t.L
-	fn := l.NewFunctionFromProto(proto)
+	fn := &lua.LFunction{Env: l.Env, Proto: proto}
 	if nargs == 0 {
 		l.Push(fn)
 	} else {
