@@ -78,8 +78,7 @@ func makePrefix() (string, error) {
 	return prefix, os.Chmod(prefix, 0o755)
 }
 
-// lay writes the files of the specification into the prefix; with "needs: certificate" also conf/cert.pem and
-// conf/key.pem, of a certificate for localhost that it has signed itself.
+// lay writes the files of the specification into the prefix.
 func (r *run) lay() error {
 	for _, dir := range []string{"conf", "html", "logs"} {
 		if err := os.MkdirAll(filepath.Join(r.prefix, dir), 0o755); err != nil {
@@ -87,11 +86,7 @@ func (r *run) lay() error {
 		}
 	}
 	if slices.Contains(r.spec.Needs, "certificate") {
-		pair, err := certificate()
-		if err != nil {
-			return err
-		}
-		if err := errors.Join(r.write("conf/cert.pem", pair.cert), r.write("conf/key.pem", pair.key)); err != nil {
+		if err := r.writeCertificates(); err != nil {
 			return err
 		}
 	}

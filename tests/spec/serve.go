@@ -1,18 +1,8 @@
 package spec
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"strconv"
-	"sync"
 	"testing"
-	"time"
 )
 
 // Server is a running server for a test that is written in Go.
@@ -59,28 +49,3 @@ func (s *Server) Reload() error { return s.r.reload(Step{}) }
 
 // Workers are the process ids of the workers.
 func (s *Server) Workers() []int { return s.r.server.children() }
-
-// keyPair is what certificate makes.
-type keyPair struct{ cert, key string }
-
-// certificate makes a certificate for localhost that is signed with its own key, in PEM. All of a process have the same.
-var certificate = sync.OnceValues(func() (pair keyPair, err error) {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return pair, err
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(1, 0, 0),
-		IsCA: true, BasicConstraintsValid: true}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		return pair, err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return pair, err
-	}
-	pair.cert = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
-	pair.key = string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
-	return pair, nil
-})

@@ -33,7 +33,7 @@ type Spec struct {
 }
 
 // needs lists what a spec may ask for in its "needs:" line, with the modules that an oracle has to load for it.
-// Everything but "root" and "ipv6" is always there in Moongate. For "certificate" see lay.
+// Everything but "root" and "ipv6" is always there in Moongate. For "certificate" see writeCertificates.
 var needs = map[string][]string{
 	"lua":          {"ndk_http_module.so", "ngx_http_lua_module.so"},
 	"echo":         {"ngx_http_echo_module.so"},

@@ -140,27 +140,34 @@ func (secure) Verifies(s *http.ServerConf) bool { return slot.Of(s.Scope()).veri
 func (secure) Admit(r *http.Request) http.Verdict {
 	t, _ := r.Conn.TLS.(*tls.Conn)
 	if t == nil {
-		r.Logf(log.Info, nil, "client sent plain HTTP request to HTTPS port")
+		complain(r, "client sent plain HTTP request to HTTPS port")
 		return http.StatusHTTPToHTTPS
 	}
 	s := slot.Of(r.Scope)
-	if s.verify.V == verifyOff {
+	v := t.Verdict()
+	switch {
+	case s.verify.V == verifyOff:
 		return http.OK
-	}
-	if v := t.Verdict(); v != tls.VerifyOK && (s.verify.V != verifyOptionalNoCA || !v.Optional()) {
-		r.Logf(log.Info, nil, "client SSL certificate verify error: (%d:%s)", int(v), v)
-		t.Forget()
-		return http.StatusHTTPSCertError
-	}
-	if s.verify.V == verifyOn && t.PeerCertificate() == nil {
-		r.Logf(log.Info, nil, "client sent no required SSL certificate")
+	case v != tls.VerifyOK && (s.verify.V != verifyOptionalNoCA || !v.Optional()):
+		complain(r, "client SSL certificate verify error: (%d:%s)", int(v), v)
+	case s.verify.V == verifyOn && t.PeerCertificate() == nil:
+		complain(r, "client sent no required SSL certificate")
 		t.Forget()
 		return http.StatusHTTPSNoCert
+	case t.Revocation != "":
+		complain(r, "client SSL certificate verify error: %s", t.Revocation)
+	default:
+		return http.OK
 	}
-	if t.Revocation != "" {
-		r.Logf(log.Info, nil, "client SSL certificate verify error: %s", t.Revocation)
-		t.Forget()
-		return http.StatusHTTPSCertError
-	}
-	return http.OK
+	t.Forget()
+	return http.StatusHTTPSCertError
+}
+
+// complain logs why a request is refused, which nginx does before the request
+// counts as read.
+func complain(r *http.Request, format string, args ...any) {
+	action := r.Conn.Action
+	r.Conn.Action = "reading client request headers"
+	r.Logf(log.Info, nil, format, args...)
+	r.Conn.Action = action
 }
