@@ -52,11 +52,19 @@ func baseError(l *lua.LState) int {
 }
 
 func baseType(l *lua.LState) int {
-	l.Push(typeNames[CheckAny(l, 1).Type()])
+	v := CheckAny(l, 1)
+	t := v.Type()
+	if t == lua.LTUserData && isCData(v) {
+		l.Push(cdataName)
+		return 1
+	}
+	l.Push(typeNames[t])
 	return 1
 }
 
-// typeNames are the results of type.
+var cdataName lua.LValue = lua.LString("cdata")
+
+// typeNames are the results of type, but for cdata.
 var typeNames = func() (t [lua.LTChannel + 1]lua.LValue) {
 	for i := range t {
 		t[i] = lua.LString(lua.LValueType(i).String())

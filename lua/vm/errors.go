@@ -71,10 +71,8 @@ func TypeName(v lua.LValue) string {
 	if v == nil {
 		return "nil"
 	}
-	if u, ok := v.(*lua.LUserData); ok {
-		if _, ok := u.Value.(CData); ok {
-			return "cdata"
-		}
+	if isCData(v) {
+		return "cdata"
 	}
 	return v.Type().String()
 }
@@ -84,6 +82,15 @@ func TypeName(v lua.LValue) string {
 type CData interface {
 	// CType is the C type of the object: "struct SSL *".
 	CType() string
+}
+
+// isCData tells the userdata of such a value.
+func isCData(v lua.LValue) bool {
+	u, ok := v.(*lua.LUserData)
+	if ok {
+		_, ok = u.Value.(CData)
+	}
+	return ok
 }
 
 // NewCData makes the userdata of a value.
