@@ -83,7 +83,7 @@ func (r *Request) sendFailed() Verdict {
 // Output passes pieces of the body through the filters and to the client; the
 // memory may be reused when it returns.
 func (r *Request) Output(bufs []Buf) Verdict {
-	if r.Conn.Failed {
+	if r.Conn.Failed && !r.Background {
 		return Error
 	}
 	if len(bufs) > 0 && bufs[0].Len() > 0 {
