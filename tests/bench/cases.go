@@ -56,6 +56,12 @@ var processCases = []benchCase{
 		uri: "/", server: `location / { return 200 "hello\n"; }`,
 	},
 	{
+		name: "sleep", title: "memory for each request in ngx.sleep", measure: sleeping, lua: true,
+		uri: "/sleep", server: `listen unix:%PREFIX%/h2.sock http2;
+			location / { return 200 "hello\n"; }
+			location /sleep { content_by_lua_block { ngx.sleep(tonumber(ngx.var.seconds)) ngx.say("awake") } }`,
+	},
+	{
 		name: "servers", title: "many server blocks: time of -t and of a start", measure: load,
 	},
 }

@@ -31,6 +31,7 @@ type options struct {
 	rounds          int
 	connections     int // that wrk holds
 	idle            int // idle connections
+	waiting, sleep  int // requests in ngx.sleep, for so many seconds
 	servers         int // server blocks
 	json            bool
 	profile         string
@@ -89,6 +90,8 @@ func parseFlags() (*options, error) {
 	flag.DurationVar(&o.duration, "duration", 4*time.Second, "of each run of wrk")
 	flag.IntVar(&o.rounds, "rounds", 3, "how often each server has its turn")
 	flag.IntVar(&o.connections, "connections", 32, "that wrk holds")
+	flag.IntVar(&o.waiting, "waiting", 20000, "requests in ngx.sleep of the case sleep")
+	flag.IntVar(&o.sleep, "sleep", 10, "seconds that they sleep")
 	flag.IntVar(&o.idle, "idle", 10000, "idle keep-alive connections of the case idle")
 	flag.IntVar(&o.servers, "servers", 10000, "server blocks of the case servers")
 	flag.BoolVar(&o.json, "json", false, "print JSON")
