@@ -38,8 +38,8 @@ const defaultMaxString = 256 << 20
 const (
 	callDepth        = 16000
 	coroutineDepth   = 4000
-	registerCount    = 256
-	registerStep     = 4096
+	registerCount    = 128
+	registerStep     = 512
 	registerMax      = 1 << 16 // LUAI_MAXSTACK is 65500
 	maxArrayIndex    = 1 << 22 // larger integer keys go to the hash part: gopher-lua would fill an array up to them
 	pooledThreads    = 256

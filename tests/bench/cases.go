@@ -57,7 +57,7 @@ var processCases = []benchCase{
 	},
 	{
 		name: "sleep", title: "memory for each request in ngx.sleep", measure: sleeping, lua: true,
-		uri: "/sleep", server: `listen unix:%PREFIX%/h2.sock http2;
+		uri: "/sleep", server: `listen unix:%PREFIX%/h2.sock http2 backlog=4096;
 			location / { return 200 "hello\n"; }
 			location /sleep { content_by_lua_block { ngx.sleep(tonumber(ngx.var.seconds)) ngx.say("awake") } }`,
 	},
