@@ -8,6 +8,7 @@ DESTDIR     ?=
 STATICCHECK ?= honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FUZZTIME    ?= 15s
 BENCHFLAGS  ?=
+PGOCASES    ?= return|file-1k|file-100k|proxy|cache|lua-[hpdrci]
 
 # What -ldflags sets in core/build; an empty variable leaves nginx's default.
 PATHS = Version=$(VERSION) Prefix=$(PREFIX) SbinPath=$(SBIN_PATH) ConfPath=$(CONF_PATH) ModulesPath=$(MODULES_PATH) \
@@ -22,7 +23,7 @@ export CGO_ENABLED = 0
 COUNTED = $(GO) test -json -count=1 -parallel 8
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-oracle bench race fuzz lint install clean
+.PHONY: help build run test test-oracle bench pgo race fuzz lint install clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -48,6 +49,12 @@ test-oracle: ## run the specifications against the real nginx (MOONGATE_ORACLE=/
 bench: build ## measure Moongate beside the real nginx (BENCHFLAGS='-case lua -duration 2s')
 	@tests/needs bench
 	$(GO) run ./tests/bench -moongate ./moongate $(BENCHFLAGS)
+
+pgo: ## renew default.pgo, the profile that the compiler optimises for, from the cases of make bench
+	@tests/needs bench
+	$(GO) build -pgo=off -trimpath -ldflags '$(LDFLAGS)' -o objs/pgo/moongate .
+	$(GO) run ./tests/bench -moongate objs/pgo/moongate -profile '$(CURDIR)/objs/pgo/p' -case '$(PGOCASES)' -duration 4s -rounds 1
+	$(GO) tool pprof -proto objs/pgo/p-*.prof* >default.pgo
 
 # PCRE2 was translated from C: its pointers are into memory that is not Go's, which checkptr does not know.
 UNCHECKED = -gcflags=go.elara.ws/pcre/...=-d=checkptr=0 -gcflags=modernc.org/...=-d=checkptr=0

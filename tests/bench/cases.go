@@ -17,13 +17,15 @@ type benchCase struct {
 	server string            // directives of the server block
 	files  map[string]string // below the prefix
 	lua    bool              // needs the Lua module
-	redis  bool              // needs a redis, which then listens on redisPort
+	redis  bool              // needs a redis, which then listens on redisPort (%REDIS%)
+	// backend is the server block of another Moongate, which both servers ask; it listens on backendPort (%BACKEND%).
+	backend string
 
-	redisPort int
+	redisPort, backendPort int
 }
 
 // cases is every row.
-func cases() []benchCase { return slices.Concat(httpCases, luaCases, processCases) }
+func cases() []benchCase { return slices.Concat(httpCases, proxyCases, luaCases, processCases) }
 
 // httpCases are the rows without Lua.
 var httpCases = []benchCase{
@@ -46,6 +48,28 @@ var httpCases = []benchCase{
 	{
 		name: "file-100k", title: "a file of 100 KB", measure: throughput,
 		uri: "/100k.txt", files: map[string]string{"html/100k.txt": strings.Repeat("0123456789abcde\n", 6400)},
+	},
+}
+
+// proxyCases are the rows about upstreams.
+var proxyCases = []benchCase{
+	{
+		name: "proxy-small", title: "a short response of an upstream, kept alive", measure: throughput,
+		uri: "/", backend: `location / { return 200 "hello\n"; }`,
+		http:   "upstream backend { server 127.0.0.1:%BACKEND%; keepalive 64; }",
+		server: `location / { proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; }`,
+	},
+	{
+		name: "proxy-1m", title: "1 MB of an upstream, kept alive", measure: throughput,
+		uri: "/1m", backend: `location / { root html; }`, files: map[string]string{"html/1m": strings.Repeat("0123456789abcde\n", 1<<16)},
+		http:   "upstream backend { server 127.0.0.1:%BACKEND%; keepalive 64; }",
+		server: `location / { proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_max_temp_file_size 0; }`,
+	},
+	{
+		name: "cache-hit", title: "1 KB out of the cache", measure: throughput,
+		uri: "/1k", backend: `location / { root html; expires 1h; }`, files: map[string]string{"html/1k": strings.Repeat("0123456789abcde\n", 64)},
+		http:   "proxy_cache_path %PREFIX%/cache levels=1:2 keys_zone=bench:1m;",
+		server: `location / { proxy_pass http://127.0.0.1:%BACKEND%; proxy_cache bench; }`,
 	},
 }
 

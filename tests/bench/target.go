@@ -110,7 +110,8 @@ http {
     }
 }
 `, s.target.globals, log, c.http+http, s.port, c.server)
-	return strings.NewReplacer("%PORT%", strconv.Itoa(s.port), "%PREFIX%", s.prefix, "%REDIS%", strconv.Itoa(c.redisPort)).Replace(b.String())
+	return strings.NewReplacer("%PORT%", strconv.Itoa(s.port), "%PREFIX%", s.prefix, "%REDIS%", strconv.Itoa(c.redisPort),
+		"%BACKEND%", strconv.Itoa(c.backendPort)).Replace(b.String())
 }
 
 // start starts the server and waits until a worker answers a request.

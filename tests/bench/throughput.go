@@ -20,6 +20,14 @@ func throughput(ctx context.Context, o *options, c benchCase, targets []*target)
 		defer redis.stop()
 		c.redisPort = redis.port
 	}
+	if c.backend != "" {
+		backend, err := startBackend(ctx, c, targets[0])
+		if err != nil {
+			return nil, err
+		}
+		defer backend.stop()
+		c.backendPort = backend.port
+	}
 	var servers []*running
 	defer func() {
 		for _, s := range servers {
@@ -57,6 +65,15 @@ func throughput(ctx context.Context, o *options, c benchCase, targets []*target)
 		}
 	}
 	return r, nil
+}
+
+// startBackend starts the upstream of a case.
+func startBackend(ctx context.Context, c benchCase, t *target) (*running, error) {
+	s, err := t.prepare(benchCase{name: c.name + "-backend", uri: c.uri, server: c.backend, files: c.files}, "")
+	if err != nil {
+		return nil, err
+	}
+	return s, s.start(ctx, "")
 }
 
 var (
