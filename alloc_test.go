@@ -28,6 +28,7 @@ var allocCases = []struct{ name, location, header string }{
 	{"conditional", "", "If-None-Match: \"x\"\r\n"},
 	{"gzip", "gzip on; gzip_min_length 1;", "Accept-Encoding: gzip\r\n"},
 	{"charset", "charset utf-8;", ""},
+	{"proxy", `proxy_pass http://self/file/; proxy_http_version 1.1; proxy_set_header Connection "";`, ""},
 }
 
 // TestKeepAliveRequestsDoNotAllocate runs the whole server in this process and
@@ -56,8 +57,10 @@ func TestKeepAliveRequestsDoNotAllocate(t *testing.T) {
 	write("logs/keep", "")
 	write("nginx.conf", fmt.Sprintf(`daemon off; master_process off; error_log logs/error.log crit; pid logs/nginx.pid;
 events { }
-http { access_log off; keepalive_requests 1000000; server { listen 127.0.0.1:%d; log_not_found off; types { text/html html; }
-%s} }
+http { access_log off; keepalive_requests 1000000;
+upstream self { server 127.0.0.1:%[1]d; keepalive 4; keepalive_requests 1000000; }
+server { listen 127.0.0.1:%[1]d; log_not_found off; types { text/html html; }
+%[2]s} }
 `, port, locations))
 	stop := startServer(t, dir)
 	defer stop()

@@ -57,7 +57,8 @@ func (r *Request) ReadBody() Verdict {
 	if v := m.ExpectContinue(); v != OK {
 		return v
 	}
-	b := &Body{}
+	b := &m.ownBody
+	*b = Body{}
 	if m.HasBody() || r.bodyInFile(r.Core) && m.In.ContentLength == 0 {
 		if v := m.readBody(b, r.Core); v != OK {
 			b.remove()

@@ -50,6 +50,7 @@ type Request struct {
 	one       [1]Buf
 	three     [3]Buf
 	arena     buf.Arena
+	ownBody   Body // that ReadBody reads
 }
 
 // requestState is what is cleared as a whole when a Request goes back to the

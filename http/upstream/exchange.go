@@ -68,6 +68,8 @@ type Exchange struct {
 	Conf     *Conf
 	Traits   *Traits
 	Protocol Protocol
+	// Kept is what the last Protocol left here for the next one of its kind: exchanges are used again.
+	Kept     any
 	Upstream *Upstream
 	Balancer Balancer
 	RR       RoundRobin

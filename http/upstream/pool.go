@@ -73,7 +73,7 @@ func (e *Exchange) recycle() {
 	in, pp, s := e.In, e.pipe, e.sender
 	in.reset()
 	*e = Exchange{
-		In: in, pipe: pp, sender: s, release: e.release, req: e.req[:0], buf: e.buf, pieces: e.pieces[:0],
+		In: in, pipe: pp, sender: s, release: e.release, Kept: e.Kept, req: e.req[:0], buf: e.buf, pieces: e.pieces[:0],
 		out: e.out[:0], states: e.states[:0], caching: caching{own: e.own},
 	}
 	p.free = append(p.free, e)

@@ -30,6 +30,7 @@ type Response struct {
 	noCache, expired bool
 
 	first [wire.NumHeaders]uint16 // 1 + index in List of the first of its name
+	field http.Header             // that is being taken in
 }
 
 func (h *Response) reset() {
@@ -58,10 +59,12 @@ func (e *Exchange) AddField(name, value string) Header {
 	return e.takeField(http.Header{Name: name, Value: value, ID: wire.LookupHeader(buf.Bytes(name))})
 }
 
-func (e *Exchange) takeField(f http.Header) Header {
+func (e *Exchange) takeField(field http.Header) Header {
+	f := &e.In.field // not on the stack: the takers are called through a table
+	*f = field
 	if f.ID != 0 && e.In.Status != int(http.StatusEarlyHints) {
 		if take := takers[f.ID]; take != nil {
-			if h := take(e, &f); h != HeaderDone {
+			if h := take(e, f); h != HeaderDone {
 				return h
 			}
 		}
@@ -69,7 +72,7 @@ func (e *Exchange) takeField(f http.Header) Header {
 			e.In.first[f.ID] = uint16(len(e.In.List) + 1)
 		}
 	}
-	e.In.List = append(e.In.List, f)
+	e.In.List = append(e.In.List, *f)
 	return HeaderDone
 }
 

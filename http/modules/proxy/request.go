@@ -41,8 +41,14 @@ func newExchange(r *http.Request, c *locConf) *exchange {
 		x.Exchange = upstream.New(r, &c.Conf, traitsH2, x2)
 		x.ALPN = h2.ALPN
 	} else {
-		x = &exchange{conf: c}
-		x.Exchange = upstream.New(r, &c.Conf, traits, x)
+		e := upstream.New(r, &c.Conf, traits, nil)
+		var ok bool
+		if x, ok = e.Kept.(*exchange); !ok {
+			x = new(exchange)
+			e.Kept = x
+		}
+		*x = exchange{conf: c, Exchange: e}
+		e.Protocol = x
 	}
 	ctxKey.Set(r, x)
 	return x
