@@ -32,8 +32,9 @@ const NginxVersion = "1.31.3"
 // OpenSSLVersion is the release of OpenSSL whose features and words TLS has; certbot and others read it from -V.
 const OpenSSLVersion = "3.0.2"
 
-// Server and ServerBuild are what server_tokens on and build show.
+// Build is nginx's --build, a name for what was built. Server and ServerBuild are what server_tokens on and build show.
 const (
+	Build       = "moongate"
 	Server      = "nginx/" + NginxVersion
-	ServerBuild = Server + " (moongate)"
+	ServerBuild = Server + " (" + Build + ")"
 )
