@@ -28,9 +28,9 @@ func Arguments(reg *conf.Registry) []string {
 		}
 		add(p.option, value)
 	}
+	add("build", build.Build)
 	add("user", build.User)
 	add("group", build.Group)
-	add("build", build.Build)
 	seen := make(map[string]bool)
 	for _, m := range reg.Modules {
 		for _, a := range m.Arguments {

@@ -35,6 +35,7 @@ type mainConf struct {
 type worker struct {
 	conns   map[*conn]bool
 	streams []*stream // for reuse
+	fields  fieldCache
 }
 
 // keptStreams bounds the streams that are kept for reuse.

@@ -1,7 +1,6 @@
 package h2
 
 import (
-	"errors"
 	"math"
 
 	"moongate/core/buf"
@@ -141,11 +140,10 @@ func (h *conn) fragment(in []byte, last bool) bool {
 	h.decoder.MaxString = int(min(h.c.Server.LargeClientHeaderBuffer.V.Size, math.MaxInt32))
 	for len(in) > 0 {
 		field, n, err := h.decoder.Next(in, last, b.memory())
-		var failed *http2.DecodeError
-		switch {
-		case errors.As(err, &failed):
+		if failed, ok := err.(*http2.DecodeError); ok {
 			return h.refuse(failed.Code, "client sent %s", failed.Text)
-		case err != nil:
+		}
+		if err != nil {
 			b.rest = append(b.rest[:0], in...)
 			return true
 		}

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"moongate/core/buf"
 	"moongate/core/build"
 	"moongate/core/log"
 	"moongate/http"
@@ -21,7 +22,13 @@ func (s *stream) SendHeader(r *http.Request) error {
 	if s.c.Failed || s.outClosed {
 		return errFailed
 	}
-	b := http2.AppendStatus(make([]byte, 0, 256), r.Out.Status)
+	var room [512]byte
+	b := room[:0]
+	if s.h.resized {
+		s.h.resized = false
+		b = append(b, 0x20) // the table is of no size
+	}
+	b = http2.AppendStatus(b, r.Out.Status)
 	b = s.appendFixed(b, r)
 	for i := range r.Out.List {
 		if f := &r.Out.List[i]; !f.Off {
@@ -59,46 +66,67 @@ func (s *stream) sendBlock(r *http.Request, block []byte, fin bool) {
 // appendFixed appends the fields that the server itself decides, in nginx's
 // order.
 func (s *stream) appendFixed(b []byte, r *http.Request) []byte {
-	o, lc := &r.Out, r.Core
+	o, lc, w := &r.Out, r.Core, &workerOf(s.c).fields
+	var text [32]byte
 	if !o.Decided("Server") {
 		switch lc.ServerTokens.V {
 		case http.ServerTokensOn:
-			b = http2.AppendIndexed(b, http2.IndexServer, build.Server)
+			b = w.append(b, http2.IndexServer, build.Server)
 		case http.ServerTokensBuild:
-			b = http2.AppendIndexed(b, http2.IndexServer, build.ServerBuild)
+			b = w.append(b, http2.IndexServer, build.ServerBuild)
 		default:
-			b = http2.AppendIndexed(b, http2.IndexServer, "nginx")
+			b = w.append(b, http2.IndexServer, "nginx")
 		}
 	}
 	if !o.Decided("Date") {
-		b = http2.AppendIndexed(b, http2.IndexDate, string(s.c.Worker.Clock.Times().HTTP))
+		b = w.append(b, http2.IndexDate, s.c.Worker.Clock.Times().HTTP)
 	}
 	if o.ContentType != "" {
 		if o.Charset != "" && !o.TypeHasParams() {
 			o.ContentType = r.Pool.Concat(o.ContentType, "; charset=", o.Charset)
 			o.Charset = ""
 		}
-		b = http2.AppendIndexed(b, http2.IndexContentType, o.ContentType)
+		b = w.append(b, http2.IndexContentType, o.ContentType)
 	}
 	if o.ContentLength >= 0 && o.Find("Content-Length") == nil {
-		b = http2.AppendIndexed(b, http2.IndexContentLength, strconv.FormatInt(o.ContentLength, 10))
+		b = w.append(b, http2.IndexContentLength, buf.String(strconv.AppendInt(text[:0], o.ContentLength, 10)))
 	}
 	if o.LastModified >= 0 && o.Find("Last-Modified") == nil {
-		b = http2.AppendIndexed(b, http2.IndexLastModified, string(wire.AppendDate(nil, o.LastModified)))
+		b = w.append(b, http2.IndexLastModified, buf.String(wire.AppendDate(text[:0], o.LastModified)))
 	}
 	if f := o.Find("Location"); f != nil && f.Value != "" {
 		f.Value = s.location(r, f)
 		f.Off = true
-		b = http2.AppendIndexed(b, http2.IndexLocation, f.Value)
+		b = w.append(b, http2.IndexLocation, f.Value)
 	}
 	if r.GzipVary {
 		if lc.GzipVary.V {
-			b = http2.AppendIndexed(b, http2.IndexVary, "Accept-Encoding")
+			b = w.append(b, http2.IndexVary, "Accept-Encoding")
 		} else {
 			r.GzipVary = false
 		}
 	}
 	return b
+}
+
+// fieldCache keeps fields as they were encoded last: most responses have the
+// same server, date and type as others.
+type fieldCache [64]struct {
+	index        int
+	value, coded []byte
+}
+
+// append appends a field whose name is in the static table.
+func (c *fieldCache) append(b []byte, index int, value string) []byte {
+	const least, most = 4, 64 // in between, looking it up is less work
+	if len(value) < least || len(value) > most {
+		return http2.AppendIndexed(b, index, value)
+	}
+	e := &c[(uint(index)+31*uint(value[len(value)-1])+7*uint(value[len(value)/2])+uint(len(value)))%uint(len(c))]
+	if e.index != index || string(e.value) != value {
+		e.index, e.value, e.coded = index, append(e.value[:0], value...), http2.AppendIndexed(e.coded[:0], index, value)
+	}
+	return append(b, e.coded...)
 }
 
 // location makes a redirect absolute if so configured.
