@@ -9,7 +9,8 @@ import (
 // (ngx_times.c). The event loop calls Update after each wait; until the first Update, Times asks
 // the system clock. The zero Clock is ready to use.
 type Clock struct {
-	now atomic.Pointer[Times]
+	now  atomic.Pointer[Times]
+	msec atomic.Int64
 }
 
 // Times is one second in each of its texts, in local time except HTTP.
@@ -25,10 +26,19 @@ type Times struct {
 // Update sets the current time. It formats, and allocates, only when the
 // second changed.
 func (c *Clock) Update(now time.Time) {
+	c.msec.Store(now.UnixMilli())
 	if t := c.now.Load(); t != nil && t.Unix == now.Unix() {
 		return
 	}
 	c.now.Store(formatTimes(now))
+}
+
+// UnixMilli is the time of the last Update in milliseconds since 1970.
+func (c *Clock) UnixMilli() int64 {
+	if n := c.msec.Load(); n != 0 {
+		return n
+	}
+	return time.Now().UnixMilli()
 }
 
 // Times is the second of the last Update.

@@ -50,7 +50,6 @@ func NewEngine(cycle *process.Cycle, m *MainConf, main *http.MainConf) *Engine {
 		Cycle: cycle, Main: m, HTTP: main, masterPID: os.Getppid(),
 		captures: map[*http.Request]*capture{}, refs: map[*vm.VM]int{}, peers: map[peerAddress]upstream.Addr{},
 	}
-	e.captureLog()
 	e.sched = &scheduler{e: e, local: vm.NewLocalScheduler()}
 	e.VM = e.newVM(true)
 	e.base = &Ctx{Engine: e, VM: e.VM, Phase: Init}
@@ -59,7 +58,10 @@ func NewEngine(cycle *process.Cycle, m *MainConf, main *http.MainConf) *Engine {
 }
 
 // Start puts the engine on the loop of a worker.
-func (e *Engine) Start(w *http.Worker) { e.Worker, e.Loop = w, w.Loop }
+func (e *Engine) Start(w *http.Worker) {
+	e.Worker, e.Loop = w, w.Loop
+	e.CaptureLog(true)
+}
 
 // Base is the Ctx of code that runs for the process itself, in that phase.
 func (e *Engine) Base(p Phase) *Ctx {

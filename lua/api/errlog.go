@@ -25,14 +25,16 @@ var errlogFuncs = []Func{
 
 const noCapture = `directive "lua_capture_error_log" is not set`
 
-// captureLog has what this process logs kept for ngx.errlog, as lua_capture_error_log asks.
-func (e *Engine) captureLog() {
-	env := e.Cycle.Log().Env()
-	if e.Main.CaptureErrorLog.V == 0 {
-		env.Intercept = nil
+// CaptureLog has what this process logs from now on kept for ngx.errlog, as lua_capture_error_log asks, or not.
+func (e *Engine) CaptureLog(on bool) {
+	env, size := e.Cycle.Log().Env(), e.Main.CaptureErrorLog.V
+	env.Intercept = nil
+	if !on || size == 0 {
 		return
 	}
-	e.logs = newLogRing(e.Main.CaptureErrorLog.V)
+	if e.logs == nil {
+		e.logs = newLogRing(size, &env.Clock)
+	}
 	env.Intercept = e.logs.add
 }
 

@@ -3,7 +3,6 @@ package api
 import (
 	"encoding/binary"
 	"sync"
-	"time"
 
 	"moongate/core/log"
 )
@@ -11,6 +10,7 @@ import (
 // logRing keeps the newest lines of the error log in memory of fixed size: records of a header and a line, one behind
 // the other, which do not go over the end of the memory (ngx_http_lua_log_ringbuf_t). Any goroutine may log.
 type logRing struct {
+	clock  *log.Clock
 	mu     sync.Mutex
 	filter log.Level
 
@@ -25,7 +25,9 @@ type logRing struct {
 // ringHeader is the size of a record's header: the time in milliseconds, the length of the line and its level.
 const ringHeader = 8 + 4 + 4
 
-func newLogRing(size int64) *logRing { return &logRing{mem: make([]byte, size), filter: log.Debug} }
+func newLogRing(size int64, clock *log.Clock) *logRing {
+	return &logRing{clock: clock, mem: make([]byte, size), filter: log.Debug}
+}
 
 // add puts a line into the ring. Old ones make room; what is longer than the ring is left out.
 func (r *logRing) add(level log.Level, line []byte) {
@@ -44,7 +46,7 @@ func (r *logRing) add(level log.Level, line []byte) {
 		}
 	}
 	at := r.mem[r.tail:]
-	binary.LittleEndian.PutUint64(at, uint64(time.Now().UnixMilli()))
+	binary.LittleEndian.PutUint64(at, uint64(r.clock.UnixMilli()))
 	binary.LittleEndian.PutUint32(at[8:], uint32(len(line)))
 	binary.LittleEndian.PutUint32(at[12:], uint32(level))
 	copy(at[ringHeader:], line)

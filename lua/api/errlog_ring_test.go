@@ -12,7 +12,7 @@ import (
 func TestLogRing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		size := rapid.IntRange(64, 300).Draw(t, "size")
-		r := newLogRing(int64(size))
+		r := newLogRing(int64(size), &log.Clock{})
 		var want []string // may be there
 		taken := 0
 		for range rapid.IntRange(1, 60).Draw(t, "steps") {
@@ -58,7 +58,7 @@ func TestLogRing(t *testing.T) {
 
 // TestLogRingAllocs checks that a line that is captured costs no memory.
 func TestLogRingAllocs(t *testing.T) {
-	r := newLogRing(4096)
+	r := newLogRing(4096, &log.Clock{})
 	line := make([]byte, 100)
 	if n := testing.AllocsPerRun(200, func() { r.add(log.Warn, line) }); n != 0 {
 		t.Errorf("%v allocations", n)

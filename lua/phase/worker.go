@@ -47,6 +47,8 @@ func Start(cf *conf.Conf, main *http.MainConf) error {
 	cycle.OnInit(func() error {
 		e := api.NewEngine(cycle, settings, main)
 		settings.Engine = e
+		e.CaptureLog(true)
+		defer e.CaptureLog(false) // what follows is about the start of the server
 		if m.init == nil {
 			return nil
 		}
