@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -12,6 +13,7 @@ type benchCase struct {
 	measure     func(context.Context, *options, benchCase, []*target) (*result, error)
 
 	uri    string            // what wrk asks for
+	header string            // a field that it sends in addition
 	log    bool              // access_log on
 	http   string            // directives of the http block
 	server string            // directives of the server block
@@ -49,6 +51,48 @@ var httpCases = []benchCase{
 		name: "file-100k", title: "a file of 100 KB", measure: throughput,
 		uri: "/100k.txt", files: map[string]string{"html/100k.txt": strings.Repeat("0123456789abcde\n", 6400)},
 	},
+	{
+		name: "gzip-20k", title: "a page of 20 KB with gzip", measure: throughput,
+		uri: "/page.html", header: "Accept-Encoding: gzip", server: "gzip on;", files: map[string]string{"html/page.html": page()},
+	},
+	rewriteCase(),
+	{
+		name: "limit-req", title: "limit_req, which lets all pass", measure: throughput,
+		uri: "/1k.txt", http: "limit_req_zone $binary_remote_addr zone=one:1m rate=1000000r/s;",
+		server: "limit_req zone=one burst=1000000 nodelay;",
+		files:  map[string]string{"html/1k.txt": strings.Repeat("0123456789abcde\n", 64)},
+	},
+}
+
+func rewriteCase() benchCase {
+	http, server := rewriteRules()
+	return benchCase{
+		name: "rewrite-20", title: "10 rewrite rules and a map of 10 expressions", measure: throughput,
+		uri: "/map9/y?a=1", http: http, server: server,
+	}
+}
+
+// page is a text of 20 KB that compresses about as a page does.
+func page() string {
+	words := strings.Fields("div class content the of a link href list item section article header title to and in script style data")
+	var b strings.Builder
+	for n := uint32(1); b.Len() < 20<<10; {
+		n = n*1664525 + 1013904223 // a sequence that is the same every time
+		fmt.Fprintf(&b, "<%s id=\"%x\">%s</%[1]s>\n", words[n>>8%uint32(len(words))], n>>20, words[n>>16%uint32(len(words))])
+	}
+	return b.String()
+}
+
+// rewriteRules are 20 rules and maps, of which the last applies.
+func rewriteRules() (http, server string) {
+	var maps, rules strings.Builder
+	maps.WriteString("map $uri $found {\n")
+	for i := range 10 {
+		fmt.Fprintf(&maps, "    ~^/map%d/(.*)$ $1;\n", i)
+		fmt.Fprintf(&rules, "    rewrite ^/rule%d/(.*)$ /other/$1 break;\n", i)
+	}
+	maps.WriteString("    default none;\n}\n")
+	return maps.String(), rules.String() + `    location / { if ($found = "x") { return 403; } return 200 "$found $arg_a\n"; }`
 }
 
 // proxyCases are the rows about upstreams.

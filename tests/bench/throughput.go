@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os/exec"
@@ -92,7 +93,7 @@ func (s *running) wrk(ctx context.Context, o *options, c benchCase, duration tim
 	}
 	seconds := strconv.Itoa(max(1, int(duration.Round(time.Second)/time.Second)))
 	out, err := exec.CommandContext(ctx, "wrk", "-t1", "-c", strconv.Itoa(o.connections), "-d", seconds+"s", "--latency", "--timeout", "30s",
-		"http://"+s.address()+c.uri).CombinedOutput()
+		"-H", cmp.Or(c.header, "Accept: */*"), "http://"+s.address()+c.uri).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("wrk: %w: %s", err, out)
 	}

@@ -12,9 +12,7 @@ import (
 type locConf struct {
 	enable       conf.Opt[bool]
 	silent       conf.Opt[bool]
-	ignore       conf.Opt[bool] // ssi_ignore_recycled_buffers, which has no effect here
 	lastModified conf.Opt[bool]
-	minChunk     conf.Opt[int64] // ssi_min_file_chunk, the same
 	valueLen     conf.Opt[int64]
 	types        conf.Opt[*http.TypeSet]
 }
@@ -54,8 +52,10 @@ func directives() []conf.Directive {
 	return []conf.Directive{
 		slot.Flag("ssi", conf.HTTPAnyIf, func(c *locConf) *conf.Opt[bool] { return &c.enable }, false),
 		slot.Flag("ssi_silent_errors", in, func(c *locConf) *conf.Opt[bool] { return &c.silent }, false),
-		slot.Flag("ssi_ignore_recycled_buffers", in, func(c *locConf) *conf.Opt[bool] { return &c.ignore }, false),
-		slot.Size("ssi_min_file_chunk", in, func(c *locConf) *conf.Opt[int64] { return &c.minChunk }, 1024),
+		slot.Flag("ssi_ignore_recycled_buffers", in, func(*locConf) *conf.Opt[bool] { return new(conf.Opt[bool]) }, false,
+			conf.NoEffect[bool]("no buffer is recycled before it is sent")),
+		slot.Size("ssi_min_file_chunk", in, func(*locConf) *conf.Opt[int64] { return new(conf.Opt[int64]) }, 1024,
+			conf.NoEffect[int64]("what is sent was read already")),
 		slot.Size("ssi_value_length", in, func(c *locConf) *conf.Opt[int64] { return &c.valueLen }, 255),
 		http.TypesDirective(slot, "ssi_types", in, func(c *locConf) *conf.Opt[*http.TypeSet] { return &c.types }, "text/html", "text/html"),
 		slot.Flag("ssi_last_modified", in, func(c *locConf) *conf.Opt[bool] { return &c.lastModified }, false),
