@@ -98,7 +98,10 @@ func (vm *VM) Compile(pattern string, options Options) (*Regex, error) {
 		}
 	}
 
-	re := &Regex{vm: vm, pattern: strings.Clone(pattern), code: code, dfa: options&DFA != 0}
+	re := &Regex{
+		vm: vm, pattern: strings.Clone(pattern), code: code, dfa: options&DFA != 0,
+		head: headOf(pattern, options), fold: options&Caseless != 0,
+	}
 	if !re.prepare(tls) {
 		lib.Xpcre2_code_free_8(tls, code)
 		return nil, &CompileError{Pattern: pattern, Code: lib.DPCRE2_ERROR_HEAP_FAILED, Offset: len(pattern)}

@@ -37,6 +37,11 @@ func FuzzMatch(f *testing.F) {
 		defer re.Close()
 		ovector := make([]int, 2*(re.NumGroups()+1))
 		n := re.MatchString(subject, offset, ovector)
+		if n == NoMatch && re.head != "" && offset == 0 {
+			if n := re.exec(subject, offset); n >= 0 {
+				t.Fatalf("%q has not the head %q, and matches", subject, re.head)
+			}
+		}
 		if n < 0 {
 			return
 		}

@@ -35,6 +35,9 @@ func (re *Regex) MatchString(subject string, offset int, ovector []int) int {
 	if offset < 0 || offset > len(subject) {
 		return lib.DPCRE2_ERROR_BADOFFSET
 	}
+	if offset == 0 && re.head != "" && !re.begins(subject) {
+		return NoMatch
+	}
 	n := re.exec(subject, offset)
 	if n < 0 || len(ovector) == 0 {
 		return n

@@ -115,6 +115,8 @@ type Regex struct {
 	data    uintptr // match data, sized for this pattern's groups
 	groups  int
 	dfa     bool
+	head    string // what the subject has to begin with, see headOf
+	fold    bool   // in any case
 }
 
 // Name is a named group: several groups share a name under [DupNames] or
