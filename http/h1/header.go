@@ -16,7 +16,8 @@ const (
 )
 
 // SendHeader implements http.Stream: it puts the header into the output, to
-// leave with the first bytes of the body.
+// leave with the first bytes of the body unless it alone has the size that
+// postpone_output gathers.
 func (h *conn) SendHeader(r *http.Request) error {
 	if r.Version < http.Version10 {
 		return nil
@@ -38,7 +39,7 @@ func (h *conn) SendHeader(r *http.Request) error {
 	}
 	h.out = append(b, '\r', '\n')
 	r.HeaderSize = int64(len(h.out) - start)
-	if r.HeaderOnly {
+	if r.HeaderOnly || int64(len(h.out)) >= r.Core.PostponeOutput.V {
 		return h.flush(r)
 	}
 	return nil
