@@ -38,13 +38,19 @@ func reqReadBody(c *Ctx, l *lua.LState) int {
 	checkCount(l, 0)
 	c.readingBody = true
 	v := http.OK
-	c.wait(l, func() { v = c.R.ReadBody() })
+	c.wait(l, func() { v = c.readBody() })
 	c.readingBody = false
 	if v == http.Error || v >= http.StatusSpecialResponse {
 		c.exited, c.exitCode = true, int(v)
 		c.leave(l)
 	}
 	return 0
+}
+
+// readBody reads the request body. A file with it keeps its name as long as the request lasts, for get_body_file.
+func (c *Ctx) readBody() http.Verdict {
+	c.R.Main.PersistentBody = true
+	return c.R.ReadBody()
 }
 
 func reqDiscardBody(c *Ctx, l *lua.LState) int {

@@ -267,6 +267,8 @@ func (c *Ctx) deriveInput(lower, value string) {
 		v := buf.Bytes(value)
 		r.In.ConnectionClose = wire.HasToken(v, "close")
 		r.In.ConnectionKeepAlive = !r.In.ConnectionClose && wire.HasToken(v, "keep-alive")
+	case "user-agent":
+		r.In.TakeUserAgent(value)
 	}
 }
 

@@ -87,5 +87,5 @@ func (c *Ctx) ReadBody() http.Verdict {
 		return http.OK
 	}
 	c.BodyRead = true
-	return c.R.ReadBody()
+	return c.readBody()
 }
