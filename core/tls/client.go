@@ -3,6 +3,7 @@ package tls
 import (
 	gotls "crypto/tls"
 	"crypto/x509"
+	"io"
 	"strings"
 
 	"moongate/core/event"
@@ -64,6 +65,10 @@ func Client(c *event.Conn, ctx *Context, o ClientOptions) *Conn {
 func (ctx *Context) VerifyServer(depth int) {
 	ctx.verify.depth, ctx.verify.usage, ctx.verify.ask = depth, x509.ExtKeyUsageServerAuth, true
 }
+
+// SetKeyLog has the secrets of connections written in NSS's format, for tools
+// that look into what was said (SSL_CTX_set_keylog_callback).
+func (ctx *Context) SetKeyLog(w io.Writer) { ctx.config.KeyLogWriter = w }
 
 // clientConfig finds or makes the configuration for a server's name.
 func (ctx *Context) clientConfig(name string, alpn []string) *gotls.Config {

@@ -2,7 +2,9 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
+	"os"
 	"strconv"
 	"time"
 
@@ -22,7 +24,7 @@ type sslContext struct{ ctx *tls.Context }
 // while the configuration is read, when they can be.
 func mergeSSL(cf *conf.Conf, parent, child *LocConf) error {
 	own := child.SSLProtocols.Set || child.SSLVerifyDepth.Set || child.SSLCiphers.Set || child.SSLTrusted.Set ||
-		child.SSLCRL.Set || child.SSLCertificates.Set || child.SSLCertificateKeys.Set || child.SSLCommands.Set
+		child.SSLCRL.Set || child.SSLCertificates.Set || child.SSLCertificateKeys.Set || child.SSLCommands.Set || child.SSLKeyLog.Set
 	switch {
 	case own:
 		child.ssl = new(sslContext)
@@ -32,7 +34,8 @@ func mergeSSL(cf *conf.Conf, parent, child *LocConf) error {
 	default:
 		child.ssl = parent.ssl
 	}
-	if child.ssl.ctx != nil || child.SSLTrusted.V == "" && child.SSLCRL.V == "" && len(child.SSLCertificates.V) == 0 {
+	if child.ssl.ctx != nil ||
+		child.SSLTrusted.V == "" && child.SSLCRL.V == "" && len(child.SSLCertificates.V) == 0 && child.SSLKeyLog.V == "" {
 		return nil
 	}
 	return child.makeSSL(cf.Cycle)
@@ -83,6 +86,14 @@ func (c *LocConf) makeSSL(cycle *conf.Cycle) error {
 			return &conf.Error{Msg: tls.Prefixed(err, `cannot load CRL "%s": `, name).Error()}
 		}
 		ctx.SetCRLs(list)
+	}
+	if name := c.SSLKeyLog.V; name != "" {
+		name = cycle.ConfPath(name)
+		f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+		if err != nil {
+			return &conf.Error{Msg: fmt.Sprintf(`open() ("%s") failed (%s)`, name, conf.ErrnoText(err))}
+		}
+		ctx.SetKeyLog(f)
 	}
 	for _, cmd := range c.SSLCommands.V {
 		if _, err := ctx.Command(cmd[0], cmd[1]); err != nil {
