@@ -191,7 +191,7 @@ func grow(b []byte, want int) []byte {
 // result is what a read has collected.
 func (s *input) result() lua.LValue {
 	if len(s.acc) <= maxKeptAcc {
-		return lua.LString(s.acc)
+		return vm.Text(s.acc)
 	}
 	b := s.acc
 	s.acc = nil

@@ -187,15 +187,14 @@ moved: // the registers may have moved
 				}
 			}
 		case lua.OP_SETTABLE:
-			if tb, ok := (*reg(base, argA(i))).(*lua.LTable); ok &&
-				store(tb, rk(base, consts, argB(i)), rk(base, consts, argC(i))) {
+			if tb, ok := (*reg(base, argA(i))).(*lua.LTable); ok && v.store(tb, rk(base, consts, argB(i)), rk(base, consts, argC(i))) {
 				continue
 			}
 		case lua.OP_SETTABLEKS:
 			if tb, ok := (*reg(base, argA(i))).(*lua.LTable); ok {
 				key, value := rk(base, consts, argB(i)), rk(base, consts, argC(i))
 				if s, ok := key.(lua.LString); ok {
-					if storeString(tb, string(s), key, value) {
+					if v.storeString(tb, string(s), key, value) {
 						continue
 					}
 					if fn := newIndex(tb); fn != nil {

@@ -196,7 +196,11 @@ func (v *VM) forgetKey(t *lua.LTable, key lua.LValue) {
 			return // beyond the array part: not there
 		}
 	}
-	t.RawSetH(key, lua.LNil)
+	if s, ok := key.(lua.LString); ok {
+		delete(in.strdict, string(s))
+	} else {
+		delete(in.dict, key)
+	}
 	const slack = 32
 	if live := len(in.dict) + len(in.strdict); len(in.keys) > 2*live+slack && !v.traversed(t) {
 		compact(in, live)

@@ -214,7 +214,7 @@ func newIndex(t *lua.LTable) *lua.LFunction {
 }
 
 // storeString stores a field; boxed is the key as a value. It reports false when a metamethod is to be asked.
-func storeString(t *lua.LTable, key string, boxed, value lua.LValue) bool {
+func (v *VM) storeString(t *lua.LTable, key string, boxed, value lua.LValue) bool {
 	in := inside(t)
 	if !isNil(t.Metatable) {
 		if _, ok := in.strdict[key]; !ok && !plain(t) {
@@ -222,7 +222,7 @@ func storeString(t *lua.LTable, key string, boxed, value lua.LValue) bool {
 		}
 	}
 	if isNil(value) {
-		delete(in.strdict, key)
+		v.forgetKey(t, boxed)
 	} else if in.putString(key, value) {
 		in.list(boxed)
 	}
@@ -230,10 +230,10 @@ func storeString(t *lua.LTable, key string, boxed, value lua.LValue) bool {
 }
 
 // store stores under any key. It reports false when a metamethod is to be asked, and for what cannot be a key.
-func store(t *lua.LTable, key, value lua.LValue) bool {
+func (v *VM) store(t *lua.LTable, key, value lua.LValue) bool {
 	switch k := key.(type) {
 	case lua.LString:
-		return storeString(t, string(k), key, value)
+		return v.storeString(t, string(k), key, value)
 	case lua.LNumber:
 		n := int(k)
 		in := inside(t)
@@ -242,7 +242,9 @@ func store(t *lua.LTable, key, value lua.LValue) bool {
 		}
 		if n <= len(in.array) {
 			if isNil(t.Metatable) || !isNil(in.array[n-1]) || plain(t) {
-				in.array[n-1] = value
+				if in.array[n-1] = value; isNil(value) {
+					v.forgetKey(t, key)
+				}
 				return true
 			}
 			return false
@@ -250,7 +252,9 @@ func store(t *lua.LTable, key, value lua.LValue) bool {
 		if !isNil(t.Metatable) && !plain(t) {
 			return false
 		}
-		storeInt(t, n, value)
+		if !isNil(value) {
+			storeInt(t, n, value)
+		}
 		return true
 	case *lua.LNilType:
 		return false
@@ -258,7 +262,11 @@ func store(t *lua.LTable, key, value lua.LValue) bool {
 	if k, ok := key.(lua.LNumber); ok && k != k || !isNil(t.Metatable) && isNil(t.RawGetH(key)) && !plain(t) {
 		return false
 	}
-	inside(t).putHashed(key, value)
+	if isNil(value) {
+		v.forgetKey(t, key)
+	} else {
+		inside(t).putHashed(key, value)
+	}
 	return true
 }
 
@@ -272,12 +280,8 @@ func storeInt(t *lua.LTable, n int, value lua.LValue) {
 	t.RawSetInt(n, value)
 }
 
-// putHashed stores under a key that is neither a string nor an index of the array.
+// putHashed stores a value that is not nil under a key that is neither a string nor an index of the array.
 func (t *table) putHashed(key, value lua.LValue) {
-	if isNil(value) {
-		delete(t.dict, key)
-		return
-	}
 	if t.dict == nil {
 		t.dict = make(map[lua.LValue]lua.LValue)
 	}

@@ -29,7 +29,7 @@ func TestTableOrder(t *testing.T) {
 			case 0:
 				tb.RawSet(k, value)
 			case 1, 2:
-				if !store(tb, k, value) {
+				if !v.store(tb, k, value) {
 					t.Fatalf("key %v not stored", k)
 				}
 			case 3:
@@ -37,7 +37,7 @@ func TestTableOrder(t *testing.T) {
 				v.rawSet(v.L, tb, k, value)
 			case 4:
 				value = lua.LNil
-				store(tb, k, value)
+				v.store(tb, k, value)
 			case 5:
 				tb, k, value = copyByNext(t, v, tb), lua.LNil, lua.LNil
 			}
@@ -76,7 +76,7 @@ func copyByNext(t *rapid.T, v *VM, tb *lua.LTable) *lua.LTable {
 		if k = next; k == lua.LNil {
 			return c
 		}
-		store(c, k, value)
+		v.store(c, k, value)
 	}
 }
 
