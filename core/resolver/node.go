@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
@@ -73,7 +74,7 @@ func (r *Resolver) start(k kind, name string) (*node, error) {
 	if n != nil {
 		r.drop(n)
 	}
-	n = &node{key: key{k, name}, pending: true, ttl: 1<<32 - 1}
+	n = &node{key: key{k, strings.Clone(name)}, pending: true, ttl: 1<<32 - 1}
 	if err := r.ask(n); err != nil {
 		return nil, err
 	}

@@ -9,7 +9,6 @@
 package resolver
 
 import (
-	"math/rand/v2"
 	"net/netip"
 	"strings"
 	"time"
@@ -63,9 +62,6 @@ func New(loop *event.Loop, cfg Config) *Resolver {
 	r := &Resolver{cfg: cfg, loop: loop, nodes: make(map[key]*node), resend: resendTimeout}
 	for _, addr := range cfg.Servers {
 		r.servers = append(r.servers, server{r: r, addr: addr})
-	}
-	if n := len(r.servers); n > 0 {
-		r.turn = rand.IntN(n) // else all workers would start with the same one
 	}
 	return r
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/net/dns/dnsmessage"
 
+	"moongate/core/buf"
 	"moongate/core/event"
 )
 
@@ -455,4 +456,37 @@ func BenchmarkResolveCached(b *testing.B) {
 			r.Resolve(dst, "two.test", timeout)
 		}
 	})
+}
+
+// TestNameIsCopied: what is remembered does not live in the caller's memory.
+func TestNameIsCopied(t *testing.T) {
+	s := serve(t, testZone.handle)
+	run(t, func(l *event.Loop) {
+		r := New(l, Config{Servers: []netip.AddrPort{s.addr}})
+		mem := []byte("x.test")
+		if _, _, err := r.Resolve(nil, buf.String(mem), timeout); err != nil {
+			t.Error(err)
+		}
+		s.asked()
+		copy(mem, "y.none")
+		if _, _, err := r.Resolve(nil, "X.test", timeout); err != nil || len(s.asked()) > 0 {
+			t.Errorf("asked again: %v", err)
+		}
+	})
+}
+
+// TestFirstServerFirst: the servers have their turns from the first one on.
+func TestFirstServerFirst(t *testing.T) {
+	first, second := serve(t, testZone.handle), serve(t, testZone.handle)
+	run(t, func(l *event.Loop) {
+		r := New(l, Config{Servers: []netip.AddrPort{first.addr, second.addr}})
+		for _, name := range []string{"x.test", "six.test", "two.test"} {
+			if _, _, err := r.Resolve(nil, name, timeout); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	if a, b := len(first.asked()), len(second.asked()); a != 4 || b != 2 {
+		t.Errorf("%d and %d queries", a, b)
+	}
 }
