@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"errors"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -69,42 +68,13 @@ func (p *pipe) keep() {
 			e.R.Logf(log.Crit, err, `futimes() "%s" failed`, p.temp.Name)
 		}
 	}
-	e.moveFile(p.temp.Name, path, e.Conf.StoreAccess.V)
-}
-
-// moveFile gives a file its access bits and its place, making the folders on
-// the way: nginx's ngx_ext_rename_file.
-func (e *Exchange) moveFile(from, to string, access uint32) {
-	if err := unix.Chmod(from, access); err != nil {
-		e.R.Logf(log.Crit, err, `chmod() "%s" failed`, from)
+	access := e.Conf.StoreAccess.V
+	if err := unix.Fchmod(p.temp.FD, access); err != nil {
+		e.R.Logf(log.Crit, err, `chmod() "%s" failed`, p.temp.Name)
 		return
 	}
-	err := unix.Rename(from, to)
-	if err == unix.ENOENT {
-		if err := makeFolders(filepath.Dir(to), folderAccess(access)); err != nil {
-			e.R.Logf(log.Crit, err, `mkdir() "%s" failed`, filepath.Dir(to))
-			return
-		}
-		err = unix.Rename(from, to)
-	}
-	if err != nil {
-		e.R.Logf(log.Crit, err, `rename() "%s" to "%s" failed`, from, to)
-	}
+	p.temp.Move(e.R, e.Conf.TempPath.V, path, folderAccess(access))
 }
 
 // folderAccess lets those into a folder who may read the files in it.
 func folderAccess(access uint32) uint32 { return access | access&0o444>>2 }
-
-func makeFolders(path string, access uint32) error {
-	err := unix.Mkdir(path, access)
-	if err == unix.ENOENT {
-		if err := makeFolders(filepath.Dir(path), access); err != nil {
-			return err
-		}
-		err = unix.Mkdir(path, access)
-	}
-	if err == unix.EEXIST {
-		return nil
-	}
-	return err
-}

@@ -65,6 +65,9 @@ func (e *Entry) Temp(other *http.TempPath) (*http.TempFile, error) {
 	return other.Create(http.TempClean)
 }
 
+// folderAccess is the access to the folders of a cache.
+const folderAccess = 0o700
+
 // Update puts a complete file in its place: ngx_http_file_cache_update.
 func (e *Entry) Update(r *http.Request, f *http.TempFile) {
 	if e.updated {
@@ -73,7 +76,7 @@ func (e *Entry) Update(r *http.Request, f *http.TempFile) {
 	e.updated, e.updating = true, false
 	c := e.cache
 	var st unix.Stat_t
-	ok := e.move(r, f)
+	ok := f.Move(r, e.cache.path, e.Path(), folderAccess)
 	if ok {
 		if err := unix.Stat(e.Path(), &st); err != nil {
 			r.Logf(log.Crit, err, `stat() "%s" failed`, e.Path())
