@@ -3,20 +3,22 @@ package limitconn
 import (
 	"unsafe"
 
-	"moongate/conf"
 	"moongate/core/process"
 	"moongate/core/shm"
-	"moongate/http"
+	"moongate/http/limit"
 )
 
 // counters is a "limit_conn_zone" directive: how many requests with each key
 // are in progress.
 type counters struct {
-	key *http.Complex
+	key limit.Key
 
 	zone  *process.Zone
 	table *shm.Table
 }
+
+// Key implements limit.Bound.
+func (c *counters) Key() *limit.Key { return &c.key }
 
 // counter is the value of a key, in shared memory.
 type counter struct{ requests uint32 }
@@ -27,9 +29,8 @@ const overhead = 36 - int(unsafe.Sizeof(counter{}))
 
 // init is the zone's Init.
 func (c *counters) init(z *process.Zone, old any) error {
-	if o, ok := old.(*counters); ok && o.key.Text != c.key.Text {
-		return &conf.Error{Msg: `limit_conn_zone "` + z.Name + `" uses the "` + c.key.Text +
-			`" key while previously it used the "` + o.key.Text + `" key`}
+	if err := limit.SameKey("limit_conn_zone", z.Name, &c.key, old); err != nil {
+		return err
 	}
 	c.zone, c.table = z, z.Shm.Table(overhead)
 	return nil
@@ -53,8 +54,8 @@ type place struct {
 	generation uint32
 }
 
-// enter counts a request unless there are limit already.
-func (c *counters) enter(key string, limit uint32) (place, result) {
+// enter counts a request unless there are most already.
+func (c *counters) enter(key string, most uint32) (place, result) {
 	memory := c.zone.Shm
 	memory.Lock()
 	defer memory.Unlock()
@@ -66,7 +67,7 @@ func (c *counters) enter(key string, limit uint32) (place, result) {
 		*c.at(p) = counter{}
 	}
 	v := c.at(p)
-	if v.requests >= limit {
+	if v.requests >= most {
 		return place{}, full
 	}
 	v.requests++

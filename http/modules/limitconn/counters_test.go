@@ -9,6 +9,7 @@ import (
 	"moongate/core/process"
 	"moongate/core/shm"
 	"moongate/http"
+	"moongate/http/limit"
 )
 
 func newCounters(t testing.TB) *counters {
@@ -18,7 +19,7 @@ func newCounters(t testing.TB) *counters {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { memory.Close() })
-	c := &counters{key: &http.Complex{Text: "$key"}}
+	c := &counters{key: limit.Key{Complex: &http.Complex{Text: "$key"}, Max: maxKey}}
 	if err := c.init(&process.Zone{Name: "test", Shm: memory}, nil); err != nil {
 		t.Fatal(err)
 	}

@@ -10,23 +10,22 @@ import (
 	"moongate/core/log"
 	"moongate/core/process"
 	"moongate/http"
+	"moongate/http/limit"
 )
 
 // locConf is what a location limits.
 type locConf struct {
-	limits   []limit
-	logLevel conf.Opt[int]
-	status   conf.Opt[int64]
-	dryRun   conf.Opt[bool]
+	limits []limitation
+	limit.Settings
 }
 
-// limit is a "limit_conn" directive.
-type limit struct {
+// limitation is a "limit_conn" directive.
+type limitation struct {
 	zone *process.Zone
 	max  uint32
 }
 
-func (l *limit) counters() *counters { return l.zone.Data.(*counters) }
+func (l *limitation) counters() *counters { return l.zone.Data.(*counters) }
 
 // status is what became of a request.
 type status uint8
@@ -60,11 +59,6 @@ var (
 	ctx = http.Ctx[state]{Lasting: true}
 )
 
-var logLevels = []conf.Word{
-	{Name: "info", Value: int(log.Info)}, {Name: "notice", Value: int(log.Notice)},
-	{Name: "warn", Value: int(log.Warn)}, {Name: "error", Value: int(log.Error)},
-}
-
 // tag marks the zones of this module.
 const tag = "http_limit_conn"
 
@@ -73,15 +67,10 @@ var Module = &http.Module{
 	Module: conf.Module{
 		Name:  "http_limit_conn",
 		Slots: []conf.AnySlot{slot},
-		Directives: []conf.Directive{
+		Directives: append([]conf.Directive{
 			conf.Command("limit_conn_zone", conf.HTTPMain, conf.Take2, zoneDirective),
 			slot.Custom("limit_conn", conf.HTTPAny, conf.Take2, limitDirective),
-			slot.Enum("limit_conn_log_level", conf.HTTPAny,
-				func(c *locConf) *conf.Opt[int] { return &c.logLevel }, int(log.Error), logLevels),
-			slot.Num("limit_conn_status", conf.HTTPAny,
-				func(c *locConf) *conf.Opt[int64] { return &c.status }, 503, conf.Between(400, 599)),
-			slot.Flag("limit_conn_dry_run", conf.HTTPAny, func(c *locConf) *conf.Opt[bool] { return &c.dryRun }, false),
-		},
+		}, limit.Rows(slot, "limit_conn", func(c *locConf) *limit.Settings { return &c.Settings })...),
 	},
 	Ctx:       []http.AnyCtx{&ctx},
 	Variables: []http.Variable{{Name: "limit_conn_status", Get: getStatus, Volatile: true}},
@@ -102,22 +91,15 @@ func zoneDirective(cf *conf.Conf) error {
 		return cf.Errorf(`invalid parameter "%s"`, arg)
 	}
 	name, size, err := process.ParseZone(cf, arg)
-	switch {
-	case err != nil:
-		return err
-	case name == "":
-		return cf.Errorf(`"%s" must have "zone" parameter`, cf.Name)
-	}
-	z, err := process.Of(cf.Cycle).AddZone(cf, name, size, tag)
 	if err != nil {
 		return err
 	}
-	if c, ok := z.Data.(*counters); ok {
-		return cf.Errorf(`%s "%s" is already bound to key "%s"`, cf.Name, name, c.key.Text)
+	c := &counters{key: limit.Key{Complex: key, Max: maxKey}}
+	z, err := limit.AddZone(cf, name, size, tag, c)
+	if err == nil {
+		z.Init = c.init
 	}
-	c := &counters{key: key}
-	z.Data, z.Init = c, c.init
-	return nil
+	return err
 }
 
 // maxConnections is the greatest number that a directive may give.
@@ -129,7 +111,7 @@ func limitDirective(cf *conf.Conf, c *locConf) error {
 	if err != nil {
 		return err
 	}
-	if slices.ContainsFunc(c.limits, func(o limit) bool { return o.zone == z }) {
+	if slices.ContainsFunc(c.limits, func(o limitation) bool { return o.zone == z }) {
 		return conf.ErrDuplicate
 	}
 	n, ok := conf.ParseInt(cf.Args[1])
@@ -139,7 +121,7 @@ func limitDirective(cf *conf.Conf, c *locConf) error {
 	case n > maxConnections:
 		return cf.Errorf("connection limit must be less %d", maxConnections+1)
 	}
-	c.limits = append(c.limits, limit{z, uint32(n)})
+	c.limits = append(c.limits, limitation{z, uint32(n)})
 	return nil
 }
 
@@ -154,11 +136,8 @@ func handler(r *http.Request) http.Verdict {
 	var s *state
 	for i := range c.limits {
 		l := &c.limits[i]
-		key := l.counters().key.Eval(r)
-		if len(key) > maxKey {
-			r.Error(`the value of the "%s" key is more than %d bytes: "%s"`, l.counters().key.Text, maxKey, key)
-		}
-		if key == "" || len(key) > maxKey {
+		key := l.counters().key.Of(r)
+		if key == "" {
 			continue
 		}
 		if s == nil {
@@ -171,18 +150,18 @@ func handler(r *http.Request) http.Verdict {
 		}
 		if result == full {
 			text := ""
-			if c.dryRun.V {
+			if c.DryRun.V {
 				text = ", dry run,"
 			}
-			r.Logf(log.Level(c.logLevel.V), nil, `limiting connections%s by zone "%s"`, text, l.zone.Name)
+			r.Logf(log.Level(c.LogLevel.V), nil, `limiting connections%s by zone "%s"`, text, l.zone.Name)
 		}
 		s.leave()
-		if c.dryRun.V {
+		if c.DryRun.V {
 			s.status = rejectedDryRun
 			return http.Declined
 		}
 		s.status = rejected
-		return http.Verdict(c.status.V)
+		return http.Verdict(c.Status.V)
 	}
 	return http.Declined
 }

@@ -4,24 +4,26 @@ import (
 	"math"
 	"unsafe"
 
-	"moongate/conf"
 	"moongate/core/log"
 	"moongate/core/process"
 	"moongate/core/shm"
-	"moongate/http"
+	"moongate/http/limit"
 )
 
 // bucket is a "limit_req_zone" directive: how much of each key has come, and
 // runs off at the rate. All times are in milliseconds, all numbers of requests
 // in thousandths.
 type bucket struct {
-	key  *http.Complex
+	key  limit.Key
 	rate int64 // in a second
 	log  func() *log.Logger
 
 	zone  *process.Zone
 	table *shm.Table
 }
+
+// Key implements limit.Bound.
+func (b *bucket) Key() *limit.Key { return &b.key }
 
 // level is the state of a key, in shared memory.
 type level struct {
@@ -37,15 +39,14 @@ const overhead = 80 - int(unsafe.Sizeof(level{}))
 
 // init is the zone's Init.
 func (b *bucket) init(z *process.Zone, old any) error {
-	if o, ok := old.(*bucket); ok && o.key.Text != b.key.Text {
-		return &conf.Error{Msg: `limit_req "` + z.Name + `" uses the "` + b.key.Text +
-			`" key while previously it used the "` + o.key.Text + `" key`}
+	if err := limit.SameKey("limit_req", z.Name, &b.key, old); err != nil {
+		return err
 	}
 	b.zone, b.table = z, z.Shm.Table(overhead)
 	return nil
 }
 
-func (l *limit) bucket() *bucket { return l.zone.Data.(*bucket) }
+func (l *limitation) bucket() *bucket { return l.zone.Data.(*bucket) }
 
 func (b *bucket) at(p shm.Ptr) *level { return shm.At[level](b.zone.Shm, b.table.ValuePtr(p)) }
 
@@ -159,7 +160,7 @@ func (b *bucket) evict(now int64, force bool) {
 
 // claim is a key that counts once all limits have room.
 type claim struct {
-	limit      *limit
+	limit      *limitation
 	key        shm.Ptr
 	generation uint32
 }
@@ -171,11 +172,11 @@ type account struct {
 	any    bool // some limit applied
 	// excess is that of the last limit asked, taken if it counts already.
 	excess int64
-	taken  *limit
+	taken  *limitation
 }
 
 // add asks a limit, the last one if last.
-func (a *account) add(l *limit, key string, last bool) (result found) {
+func (a *account) add(l *limitation, key string, last bool) (result found) {
 	b := l.bucket()
 	var p shm.Ptr
 	result, a.excess, p = b.look(key, l.burst, a.now, last)
@@ -222,7 +223,7 @@ func (a *account) settle() (delay, excess int64, zone string) {
 }
 
 // wait is how long a request with that excess waits.
-func (l *limit) wait(excess int64) int64 {
+func (l *limitation) wait(excess int64) int64 {
 	if excess <= l.delay {
 		return 0
 	}

@@ -10,22 +10,23 @@ import (
 	"moongate/core/process"
 	"moongate/core/shm"
 	"moongate/http"
+	"moongate/http/limit"
 )
 
 // newBucket makes a zone of the least size.
-func newBucket(t testing.TB, rate int64) (*bucket, *limit) {
+func newBucket(t testing.TB, rate int64) (*bucket, *limitation) {
 	t.Helper()
 	memory, err := shm.Create("test", shm.MinSize)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { memory.Close() })
-	b := &bucket{key: &http.Complex{Text: "$key"}, rate: rate, log: func() *log.Logger { return nil }}
+	b := &bucket{key: limit.Key{Complex: &http.Complex{Text: "$key"}, Max: maxKey}, rate: rate, log: func() *log.Logger { return nil }}
 	z := &process.Zone{Name: "test", Shm: memory, Data: b}
 	if err := b.init(z, nil); err != nil {
 		t.Fatal(err)
 	}
-	return b, &limit{zone: z}
+	return b, &limitation{zone: z}
 }
 
 // TestFlow: the excess of a key is what came less what ran off since.

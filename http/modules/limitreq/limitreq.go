@@ -12,18 +12,17 @@ import (
 	"moongate/core/log"
 	"moongate/core/process"
 	"moongate/http"
+	"moongate/http/limit"
 )
 
 // locConf is what a location limits.
 type locConf struct {
-	limits   []limit
-	logLevel conf.Opt[int]
-	status   conf.Opt[int64]
-	dryRun   conf.Opt[bool]
+	limits []limitation
+	limit.Settings
 }
 
-// limit is a "limit_req" directive. Numbers of requests are in thousandths.
-type limit struct {
+// limitation is a "limit_req" directive. Numbers of requests are in thousandths.
+type limitation struct {
 	zone         *process.Zone
 	burst, delay int64
 }
@@ -62,11 +61,6 @@ var (
 var statuses = [...]status{passed: passed, delayed: delayed, rejected: rejected,
 	delayedDryRun: delayedDryRun, rejectedDryRun: rejectedDryRun}
 
-var logLevels = []conf.Word{
-	{Name: "info", Value: int(log.Info)}, {Name: "notice", Value: int(log.Notice)},
-	{Name: "warn", Value: int(log.Warn)}, {Name: "error", Value: int(log.Error)},
-}
-
 // tag marks the zones of this module.
 const tag = "http_limit_req"
 
@@ -75,15 +69,10 @@ var Module = &http.Module{
 	Module: conf.Module{
 		Name:  "http_limit_req",
 		Slots: []conf.AnySlot{slot},
-		Directives: []conf.Directive{
+		Directives: append([]conf.Directive{
 			conf.Command("limit_req_zone", conf.HTTPMain, conf.Take3, zoneDirective),
 			slot.Custom("limit_req", conf.HTTPAny, conf.Take123, limitDirective),
-			slot.Enum("limit_req_log_level", conf.HTTPAny,
-				func(c *locConf) *conf.Opt[int] { return &c.logLevel }, int(log.Error), logLevels),
-			slot.Num("limit_req_status", conf.HTTPAny,
-				func(c *locConf) *conf.Opt[int64] { return &c.status }, 503, conf.Between(400, 599)),
-			slot.Flag("limit_req_dry_run", conf.HTTPAny, func(c *locConf) *conf.Opt[bool] { return &c.dryRun }, false),
-		},
+		}, limit.Rows(slot, "limit_req", func(c *locConf) *limit.Settings { return &c.Settings })...),
 	},
 	Ctx:       []http.AnyCtx{&ctx},
 	Variables: []http.Variable{{Name: "limit_req_status", Get: getStatus, Volatile: true}},
@@ -113,19 +102,12 @@ func zoneDirective(cf *conf.Conf) error {
 			return err
 		}
 	}
-	if name == "" {
-		return cf.Errorf(`"%s" must have "zone" parameter`, cf.Name)
+	b := &bucket{key: limit.Key{Complex: key, Max: maxKey}, rate: rate, log: process.Of(cf.Cycle).Log}
+	z, err := limit.AddZone(cf, name, size, tag, b)
+	if err == nil {
+		z.Init = b.init
 	}
-	z, err := process.Of(cf.Cycle).AddZone(cf, name, size, tag)
-	if err != nil {
-		return err
-	}
-	if b, ok := z.Data.(*bucket); ok {
-		return cf.Errorf(`%s "%s" is already bound to key "%s"`, cf.Name, name, b.key.Text)
-	}
-	b := &bucket{key: key, rate: rate, log: process.Of(cf.Cycle).Log}
-	z.Data, z.Init = b, b.init
-	return nil
+	return err
 }
 
 // parseRate reads "rate=number[r/s | r/m]" as thousandths of a request in a
@@ -147,7 +129,7 @@ func parseRate(cf *conf.Conf, arg string) (int64, error) {
 // limitDirective is "limit_req zone=name [burst=number] [nodelay |
 // delay=number]".
 func limitDirective(cf *conf.Conf, c *locConf) (err error) {
-	l := limit{}
+	l := limitation{}
 	number := func(what, arg, value string) int64 {
 		n, ok := conf.ParseInt(value)
 		if !ok || n == 0 || n > math.MaxInt64/1000 {
@@ -176,7 +158,7 @@ func limitDirective(cf *conf.Conf, c *locConf) (err error) {
 	if l.zone == nil {
 		return cf.Errorf(`"%s" must have "zone" parameter`, cf.Name)
 	}
-	if slices.ContainsFunc(c.limits, func(o limit) bool { return o.zone == l.zone }) {
+	if slices.ContainsFunc(c.limits, func(o limitation) bool { return o.zone == l.zone }) {
 		return conf.ErrDuplicate
 	}
 	c.limits = append(c.limits, l)
@@ -195,26 +177,23 @@ func handler(r *http.Request) http.Verdict {
 	a := account{now: r.Loop().NowMsec(), claims: few[:0]}
 	for i := range c.limits {
 		l := &c.limits[i]
-		key := l.bucket().key.Eval(r)
-		if len(key) > maxKey {
-			r.Error(`the value of the "%s" key is more than %d bytes: "%s"`, l.bucket().key.Text, maxKey, key)
-		}
-		if key == "" || len(key) > maxKey {
+		key := l.bucket().key.Of(r)
+		if key == "" {
 			continue
 		}
 		switch a.add(l, key, i == len(c.limits)-1) {
 		case full:
-			r.Logf(log.Level(c.logLevel.V), nil, `limiting requests%s, excess: %d.%03d by zone "%s"`,
+			r.Logf(log.Level(c.LogLevel.V), nil, `limiting requests%s, excess: %d.%03d by zone "%s"`,
 				dryRunText(c), a.excess/1000, a.excess%1000, l.zone.Name)
 			fallthrough
 		case failed:
 			a.release()
-			if c.dryRun.V {
+			if c.DryRun.V {
 				ctx.Set(r.Main, &statuses[rejectedDryRun])
 				return http.Declined
 			}
 			ctx.Set(r.Main, &statuses[rejected])
-			return http.Verdict(c.status.V)
+			return http.Verdict(c.Status.V)
 		}
 	}
 	if !a.any {
@@ -231,11 +210,11 @@ func (c *locConf) wait(r *http.Request, a *account) http.Verdict {
 		return http.Declined
 	}
 	level := log.Info
-	if c.logLevel.V != int(log.Info) {
-		level = log.Level(c.logLevel.V + 1)
+	if c.LogLevel.V != int(log.Info) {
+		level = log.Level(c.LogLevel.V + 1)
 	}
 	r.Logf(level, nil, `delaying request%s, excess: %d.%03d, by zone "%s"`, dryRunText(c), excess/1000, excess%1000, zone)
-	if c.dryRun.V {
+	if c.DryRun.V {
 		ctx.Set(r.Main, &statuses[delayedDryRun])
 		return http.Declined
 	}
@@ -247,7 +226,7 @@ func (c *locConf) wait(r *http.Request, a *account) http.Verdict {
 }
 
 func dryRunText(c *locConf) string {
-	if c.dryRun.V {
+	if c.DryRun.V {
 		return ", dry run"
 	}
 	return ""
