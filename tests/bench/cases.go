@@ -23,11 +23,15 @@ type benchCase struct {
 	// backend is the server block of another Moongate, which both servers ask; it listens on backendPort (%BACKEND%).
 	backend string
 
+	h2load []string // arguments, for cases of HTTP/2 and TLS, the last of which is the URL
+
 	redisPort, backendPort int
 }
 
 // cases is every row.
-func cases() []benchCase { return slices.Concat(httpCases, proxyCases, luaCases, processCases) }
+func cases() []benchCase {
+	return slices.Concat(httpCases, http2Cases, proxyCases, luaCases, processCases)
+}
 
 // httpCases are the rows without Lua.
 var httpCases = []benchCase{

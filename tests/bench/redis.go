@@ -19,7 +19,7 @@ type redisServer struct {
 
 // startRedis starts a redis that keeps nothing and has a key.
 func startRedis(ctx context.Context) (*redisServer, error) {
-	port, err := freePort()
+	port, err := freePort(firstPort + os.Getpid()%5000)
 	if err != nil {
 		return nil, err
 	}

@@ -50,7 +50,9 @@ type running struct {
 	target *target
 	prefix string
 	port   int
-	cmd    *exec.Cmd
+	// clientPort is where a case listens that clients other than wrk measure (%CLIENT%).
+	clientPort int
+	cmd        *exec.Cmd
 }
 
 // prepare makes a prefix with the files of a case and a configuration whose server block has the text given.
@@ -59,11 +61,14 @@ func (t *target) prepare(c benchCase, http string) (*running, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := freePort(firstPort + os.Getpid()%5000)
 	if err != nil {
 		return nil, err
 	}
 	s := &running{target: t, prefix: prefix, port: port}
+	if s.clientPort, err = freePort(port + 1); err != nil {
+		return nil, err
+	}
 	files := map[string]string{"conf/nginx.conf": s.configuration(c, http), "logs/.keep": "", "html/.keep": ""}
 	for name, text := range c.files {
 		files[name] = text
@@ -111,6 +116,7 @@ http {
 }
 `, s.target.globals, log, c.http+http, s.port, c.server)
 	return strings.NewReplacer("%PORT%", strconv.Itoa(s.port), "%PREFIX%", s.prefix, "%REDIS%", strconv.Itoa(c.redisPort),
+		"%CLIENT%", strconv.Itoa(s.clientPort),
 		"%BACKEND%", strconv.Itoa(c.backendPort)).Replace(b.String())
 }
 
@@ -179,9 +185,12 @@ func (s *running) stop() {
 	os.RemoveAll(s.prefix)
 }
 
-// freePort returns a port below the range of outgoing connections that nothing listens on.
-func freePort() (int, error) {
-	for port := 21000 + os.Getpid()%5000; port < 32000; port++ {
+// firstPort and lastPort bound the ports of servers, below the range of outgoing connections.
+const firstPort, lastPort = 21000, 32000
+
+// freePort returns a port from the given one on that nothing listens on.
+func freePort(from int) (int, error) {
+	for port := from; port < lastPort; port++ {
 		l, err := net.Listen("tcp", "127.0.0.1:"+strconv.Itoa(port))
 		if err == nil {
 			return port, l.Close()

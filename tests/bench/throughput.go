@@ -13,10 +13,18 @@ import (
 // throughput drives each target with wrk in turns, after a short warm-up.
 func throughput(ctx context.Context, o *options, c benchCase, targets []*target) (*result, error) {
 	r := newResult(c, "CPU µs/request", "user µs", "system µs", "requests/s", "p50 µs", "p99 µs", "RSS MB")
+	return r, inTurns(ctx, o, c, targets, r, (*running).wrk)
+}
+
+// driver runs a client against a server for that long, and returns the values of a row.
+type driver func(*running, context.Context, *options, benchCase, time.Duration) ([]float64, error)
+
+// inTurns starts the targets and drives each in turns, after a short warm-up.
+func inTurns(ctx context.Context, o *options, c benchCase, targets []*target, r *result, drive driver) error {
 	if c.redis {
 		redis, err := startRedis(ctx)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		defer redis.stop()
 		c.redisPort = redis.port
@@ -24,7 +32,7 @@ func throughput(ctx context.Context, o *options, c benchCase, targets []*target)
 	if c.backend != "" {
 		backend, err := startBackend(ctx, c, targets[0])
 		if err != nil {
-			return nil, err
+			return err
 		}
 		defer backend.stop()
 		c.backendPort = backend.port
@@ -42,7 +50,7 @@ func throughput(ctx context.Context, o *options, c benchCase, targets []*target)
 		}
 		s, err := t.prepare(c, "")
 		if err != nil {
-			return nil, err
+			return err
 		}
 		servers = append(servers, s)
 		profile := ""
@@ -50,22 +58,22 @@ func throughput(ctx context.Context, o *options, c benchCase, targets []*target)
 			profile = o.profile + "-" + c.name + ".prof"
 		}
 		if err := s.start(ctx, profile); err != nil {
-			return nil, err
+			return err
 		}
-		if _, err := s.wrk(ctx, o, c, 500*time.Millisecond); err != nil {
-			return nil, err
+		if _, err := drive(s, ctx, o, c, 500*time.Millisecond); err != nil {
+			return err
 		}
 	}
 	for range o.rounds {
 		for _, s := range servers {
-			values, err := s.wrk(ctx, o, c, o.duration)
+			values, err := drive(s, ctx, o, c, o.duration)
 			if err != nil {
-				return nil, err
+				return err
 			}
 			r.add(s.target.name, values...)
 		}
 	}
-	return r, nil
+	return nil
 }
 
 // startBackend starts the upstream of a case.
@@ -133,7 +141,7 @@ func (s *running) wrk(ctx context.Context, o *options, c benchCase, duration tim
 func number(re *regexp.Regexp, out []byte) (float64, error) {
 	m := re.FindSubmatch(out)
 	if m == nil {
-		return 0, fmt.Errorf("wrk said nothing that matches %v:\n%s", re, out)
+		return 0, fmt.Errorf("the client said nothing that matches %v:\n%s", re, out)
 	}
 	return strconv.ParseFloat(string(m[1]), 64)
 }
