@@ -1,6 +1,7 @@
 package spec
 
 import (
+	"os"
 	"strconv"
 	"testing"
 )
@@ -49,3 +50,9 @@ func (s *Server) Reload() error { return s.r.reload(Step{}) }
 
 // Workers are the process ids of the workers.
 func (s *Server) Workers() []int { return s.r.server.children() }
+
+// File is the content of a file of the prefix.
+func (s *Server) File(name string) (string, error) {
+	text, err := os.ReadFile(s.r.path(name))
+	return string(text), err
+}
