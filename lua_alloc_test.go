@@ -11,7 +11,7 @@ import (
 )
 
 // luaHelloAllocations is how many allocations a request may make that content_by_lua answers with one ngx.say.
-const luaHelloAllocations = 6
+const luaHelloAllocations = 2
 
 // TestLuaHelloAllocations runs the whole server in this process and counts what the shortest Lua handler costs.
 func TestLuaHelloAllocations(t *testing.T) {

@@ -31,7 +31,7 @@ func TestRequestAllocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const most = 4
+	const most = 1
 	if n := testing.AllocsPerRun(100, func() {
 		th := v.GetThread()
 		if err := th.Run(proto, 0, 1); err != nil {
