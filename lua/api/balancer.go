@@ -49,7 +49,8 @@ func balancerFunc(name string, call func(b *Balancing, l *lua.LState) int) Func 
 	return Func{name, Balancer, func(c *Ctx, l *lua.LState) int { return call(c.Balancing, l) }}
 }
 
-// notBalancing is a function of ngx.balancer elsewhere than in balancer_by_lua*: it returns why it did nothing.
+// notBalancing is a function of ngx.balancer elsewhere than in balancer_by_lua*: it returns why it did nothing, once
+// the arguments have been checked.
 func notBalancing(c *Ctx, l *lua.LState, f *Func) int {
 	why := lua.LString(disabledHere)
 	switch {
@@ -57,6 +58,16 @@ func notBalancing(c *Ctx, l *lua.LState, f *Func) int {
 		vm.Errorf(l, "no request found")
 	case c.R == nil || c.R.Upstream == nil:
 		why = "no upstream found"
+	}
+	switch f.Name {
+	case "set_current_peer":
+		peerArgs(l)
+	case "enable_keepalive":
+		keepaliveArgs(l)
+	case "set_timeouts":
+		timeoutArgs(l)
+	case "bind_to_local_addr":
+		localArg(l)
 	}
 	switch f.Name {
 	case "set_timeouts":
@@ -104,10 +115,9 @@ func (e *Engine) address(text string, port uint16) (upstream.Addr, string) {
 	return a, ""
 }
 
-// setCurrentPeer is set_current_peer(address, port?, host?).
-func setCurrentPeer(b *Balancing, l *lua.LState) int {
-	text := vm.CheckString(l, 1)
-	port := 0
+// peerArgs are the arguments of set_current_peer.
+func peerArgs(l *lua.LState) (text string, port int, host string) {
+	text = vm.CheckString(l, 1)
 	if v := l.Get(2); lua.LVAsBool(v) {
 		n, ok := vm.ToNumber(v)
 		if !ok {
@@ -115,7 +125,6 @@ func setCurrentPeer(b *Balancing, l *lua.LState) int {
 		}
 		port = int(n)
 	}
-	host := ""
 	switch v := l.Get(3).(type) {
 	case *lua.LNilType:
 	case lua.LString:
@@ -123,6 +132,12 @@ func setCurrentPeer(b *Balancing, l *lua.LState) int {
 	default:
 		vm.Errorf(l, "bad argument #3 to 'set_current_peer' (string expected, got %s)", vm.TypeName(v))
 	}
+	return text, port, host
+}
+
+// setCurrentPeer is set_current_peer(address, port?, host?).
+func setCurrentPeer(b *Balancing, l *lua.LState) int {
+	text, port, host := peerArgs(l)
 	a, err := ctxOf(l).address(text, uint16(port))
 	if err != "" {
 		return fail(l, err)
@@ -138,15 +153,21 @@ const (
 	keepaliveRequests = 100
 )
 
-// enableKeepalive is enable_keepalive(idle_timeout?, max_requests?).
-func enableKeepalive(b *Balancing, l *lua.LState) int {
-	idle, requests := keepaliveIdle, int64(keepaliveRequests)
+// keepaliveArgs are the arguments of enable_keepalive.
+func keepaliveArgs(l *lua.LState) (idle time.Duration, requests int64) {
+	idle, requests = keepaliveIdle, keepaliveRequests
 	if n, ok := keepaliveArg(l, 1); ok {
 		idle = inSeconds(n)
 	}
 	if n, ok := keepaliveArg(l, 2); ok {
 		requests = int64(n)
 	}
+	return idle, requests
+}
+
+// enableKeepalive is enable_keepalive(idle_timeout?, max_requests?).
+func enableKeepalive(b *Balancing, l *lua.LState) int {
+	idle, requests := keepaliveArgs(l)
 	if b.Peer == nil {
 		return fail(l, "no current peer set")
 	}
@@ -203,36 +224,48 @@ func lastFailure(b *Balancing, l *lua.LState) int {
 	return 2
 }
 
-// setTimeouts is set_timeouts(connect?, send?, read?), in seconds.
-func setTimeouts(b *Balancing, l *lua.LState) int {
-	for i, t := range []struct {
-		name  string
-		field *time.Duration
-	}{{"connect", &b.E.ConnectTimeout}, {"send", &b.E.SendTimeout}, {"read", &b.E.ReadTimeout}} {
+// timeoutArgs are the arguments of set_timeouts, 0 for those that are not there.
+func timeoutArgs(l *lua.LState) (t [3]time.Duration) {
+	for i, name := range []string{"connect", "send", "read"} {
 		v := l.Get(i + 1)
 		if !lua.LVAsBool(v) {
 			continue
 		}
 		n, ok := v.(lua.LNumber)
 		if !ok || n <= 0 {
-			vm.Errorf(l, "bad %s timeout", t.name)
+			vm.Errorf(l, "bad %s timeout", name)
 		}
-		if d := inSeconds(float64(n)); d > 0 {
-			*t.field = d
+		t[i] = inSeconds(float64(n))
+	}
+	return t
+}
+
+// setTimeouts is set_timeouts(connect?, send?, read?), in seconds.
+func setTimeouts(b *Balancing, l *lua.LState) int {
+	t := timeoutArgs(l)
+	for i, field := range []*time.Duration{&b.E.ConnectTimeout, &b.E.SendTimeout, &b.E.ReadTimeout} {
+		if t[i] > 0 {
+			*field = t[i]
 		}
 	}
 	return ret(l, lua.LTrue)
 }
 
-// bindToLocalAddr is bind_to_local_addr(address).
-func bindToLocalAddr(b *Balancing, l *lua.LState) int {
+// localArg is the argument of bind_to_local_addr.
+func localArg(l *lua.LState) string {
 	s, ok := l.Get(1).(lua.LString)
 	if !ok {
 		vm.Errorf(l, "bad argument #1 to 'bind_to_local_addr' (string expected, got %s)", vm.TypeName(l.Get(1)))
 	}
-	addr, ok := upstream.ParseLocal(string(s))
+	return string(s)
+}
+
+// bindToLocalAddr is bind_to_local_addr(address).
+func bindToLocalAddr(b *Balancing, l *lua.LState) int {
+	s := localArg(l)
+	addr, ok := upstream.ParseLocal(s)
 	if !ok {
-		return fail(l, "invalid addr "+string(s))
+		return fail(l, "invalid addr "+s)
 	}
 	b.E.Local = addr
 	return ret(l, lua.LTrue)
