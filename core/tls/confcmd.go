@@ -40,7 +40,8 @@ func (ctx *Context) Command(name, value string) (ignored bool, err error) {
 	case "options":
 		return ctx.commandOptions(value, bad)
 	case "ciphersuites", "signaturealgorithms", "clientsignaturealgorithms", "dhparameters", "ecdhparameters", "recordpadding",
-		"numtickets", "txcertificatecompression", "rxcertificatecompression":
+		"numtickets", "txcertificatecompression", "rxcertificatecompression", "certificate", "privatekey", "serverinfofile",
+		"chaincafile", "chaincapath", "verifycafile", "verifycapath", "requestcafile", "requestcapath", "clientcafile", "clientcapath":
 		return true, nil
 	case "verifymode":
 		return ctx.commandVerify(value, bad)

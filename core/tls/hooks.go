@@ -1,7 +1,9 @@
 package tls
 
 import (
+	"bytes"
 	"crypto/x509"
+	"encoding/hex"
 	"slices"
 	"time"
 
@@ -49,8 +51,11 @@ var (
 // opening is what hooks see and change of a handshake, kept by connections of
 // contexts with hooks only.
 type opening struct {
-	hello  ClientHello
-	random [32]byte
+	hello ClientHello
+	// random are the client's, serverRandom the server's random bytes; master is
+	// the secret of TLSv1.2.
+	random, serverRandom [32]byte
+	master               []byte
 	// config is the connection's own, while the handshake lasts.
 	config *gotls.Config
 	pairs  *Pairs
@@ -65,6 +70,7 @@ type opening struct {
 // ClientHello.
 func (c *Conn) begin(first *Context, cfg *gotls.Config) (*gotls.Config, error) {
 	o := &opening{config: cfg.Clone()}
+	o.config.KeyLogWriter = o
 	if h, ok := ParseClientHello(firstMessage(c.t.captured)); ok {
 		o.hello = h
 		copy(o.random[:], h.Random)
@@ -106,7 +112,24 @@ func (c *Conn) during(refused error, hook func() error) error {
 // finish lets go of what only the handshake needed.
 func (o *opening) finish() {
 	if o != nil {
-		*o = opening{random: o.random}
+		*o = opening{random: o.random, serverRandom: o.serverRandom, master: o.master}
+	}
+}
+
+// Write implements io.Writer for the secrets that crypto/tls gives out, of
+// which the master secret has the label CLIENT_RANDOM.
+func (o *opening) Write(line []byte) (int, error) {
+	if f := bytes.Fields(line); len(f) == 3 && string(f[0]) == "CLIENT_RANDOM" {
+		o.master, _ = hex.DecodeString(string(f[2])) // crypto/tls writes hex
+	}
+	return len(line), nil
+}
+
+// sent looks for the ServerHello at the beginning of what is sent.
+func (o *opening) sent(records []byte) {
+	const contentHandshake, typeServerHello, randomAt = 22, 2, 5 + 4 + 2
+	if len(records) >= randomAt+32 && records[0] == contentHandshake && records[5] == typeServerHello {
+		copy(o.serverRandom[:], records[randomAt:])
 	}
 }
 
@@ -125,6 +148,24 @@ func (c *Conn) ClientRandom() []byte {
 		return nil
 	}
 	return c.open.random[:]
+}
+
+// ServerRandom are the server's random bytes, zeros before it has chosen them,
+// nil if they were not kept.
+func (c *Conn) ServerRandom() []byte {
+	if c.open == nil {
+		return nil
+	}
+	return c.open.serverRandom[:]
+}
+
+// MasterSecret is the master secret of TLSv1.2 and older, nil if there is none
+// yet or it was not kept.
+func (c *Conn) MasterSecret() []byte {
+	if c.open == nil {
+		return nil
+	}
+	return c.open.master
 }
 
 // SetProtocols limits the versions of the protocol, in a ClientHello hook.

@@ -94,6 +94,9 @@ func (t *transport) Write(p []byte) (int, error) {
 	if t.alert != 0 && len(p) == alertSize && p[0] == alertRecord {
 		p = append(append([]byte(nil), p[:alertSize-1]...), t.alert)
 	}
+	if t.handshaking && t.owner.open != nil {
+		t.owner.open.sent(p)
+	}
 	n := 0
 	if !t.hold && len(t.out) == 0 && t.err == nil {
 		var err error

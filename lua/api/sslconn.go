@@ -49,13 +49,9 @@ var sslFuncs = slices.Concat(certFuncs(downstreamPairs), parseFuncs, []Func{
 		return ret(l, vm.Number(t.Version()))
 	})},
 	{"get_tls1_version_str", anywhere, connected(func(_ *Ctx, l *lua.LState, t *tls.Conn) int { return versionText(l, t) })},
-	{"get_client_random", anywhere, connected(clientRandom)},
-	{"get_server_random", anywhere, connected(func(_ *Ctx, l *lua.LState, _ *tls.Conn) int {
-		return fail(l, "the server random is not available")
-	})},
-	{"get_session_master_key", anywhere, connected(func(_ *Ctx, l *lua.LState, _ *tls.Conn) int {
-		return fail(l, "the master key is not available")
-	})},
+	{"get_client_random", anywhere, connected(func(_ *Ctx, l *lua.LState, t *tls.Conn) int { return secretBytes(l, t.ClientRandom()) })},
+	{"get_server_random", anywhere, connected(func(_ *Ctx, l *lua.LState, t *tls.Conn) int { return secretBytes(l, t.ServerRandom()) })},
+	{"get_session_master_key", anywhere, connected(func(_ *Ctx, l *lua.LState, t *tls.Conn) int { return secretBytes(l, t.MasterSecret()) })},
 	{"get_req_shared_ssl_ciphers", anywhere, connected(sharedCiphers)},
 	{"verify_client", anywhere, connected(verifyClient)},
 	{"export_keying_material", anywhere, connected(exportKeyingMaterial)},
@@ -103,13 +99,12 @@ func versionText(l *lua.LState, t *tls.Conn) int {
 	return retString(l, name)
 }
 
-// clientRandom is ssl.get_client_random(length?): at most as many bytes as there are, or how many there are for a length
-// of 0.
-func clientRandom(_ *Ctx, l *lua.LState, t *tls.Conn) int {
-	b := t.ClientRandom()
+// secretBytes is ssl.get_client_random(length?) and the like: at most as many bytes as there are, or how many there are
+// for a length of 0. Connections of servers without code for handshakes keep none.
+func secretBytes(l *lua.LState, b []byte) int {
 	n := vm.OptInt(l, 1, len(b))
-	if n == 0 {
-		return ret(l, vm.Number(len(b)))
+	if n == 0 && l.GetTop() > 0 {
+		return ret(l, lua.LNumber(len(b)))
 	}
 	return ret(l, lua.LString(b[:max(min(n, len(b)), 0)]))
 }
