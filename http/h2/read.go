@@ -11,9 +11,10 @@ const (
 	// readSize is the size of the buffers that are read into. They belong to a
 	// connection only while it is being read from.
 	readSize = 64 << 10
-	// maxReceived is the largest payload that is accepted. Payloads are taken in as
-	// they come, so it costs no memory; nginx accepts whatever can be said.
-	maxReceived = 64 << 10
+	// maxReceived is the largest payload that is announced and accepted. Payloads are
+	// taken in as they come, so it costs no memory; nginx accepts whatever can be said
+	// (16 MB), and clients exist that never look at what a server announces.
+	maxReceived = 1 << 20
 	// maxRest is what is kept of what is not complete: the preface, or the head of
 	// a frame with the length of its padding and its priority.
 	maxRest = len(http2.Preface)

@@ -26,7 +26,7 @@ func TestH2spec(t *testing.T) {
 needs: certificate
 -- http.conf --
 http2 on;
-large_client_header_buffers 4 256k;
+large_client_header_buffers 4 4m;
 server {
     listen 127.0.0.1:8080;
     listen 127.0.0.1:8081 ssl;
@@ -36,7 +36,7 @@ server {
 }
 server {
     listen 127.0.0.1:8082;
-    large_client_header_buffers 4 256k;
+    large_client_header_buffers 4 4m;
     location / { return 200 "this is the body of a response\n"; }
 }
 `)
@@ -60,7 +60,7 @@ server {
 			host, port, _ := net.SplitHostPort(s.Addr(test.port))
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
-			args := append([]string{"-h", host, "-p", port, "-o", "3", "--max-header-length", "20000"}, test.args...)
+			args := append([]string{"-h", host, "-p", port, "-o", "3", "--max-header-length", "400000"}, test.args...)
 			out, _ := exec.CommandContext(ctx, tool, args...).CombinedOutput()
 			text := string(out)
 			_, failures, _ := strings.Cut(text, "Failures:")
