@@ -68,13 +68,14 @@ func (e *Exchange) keepStatus(status http.Verdict) {
 	e.entry.Free()
 }
 
-// freeEntry lets go of the entry at the end of an exchange. That no peer could
-// be reached is kept if the location says so.
+// freeEntry lets go of the entry at the end of an exchange. That no peer
+// answered is kept if the location says so; a response that broke off is
+// nothing to keep.
 func (e *Exchange) freeEntry(v http.Verdict) {
 	if e.entry == nil {
 		return
 	}
-	if e.Cacheable && (v == http.StatusBadGateway || v == http.StatusGatewayTimeOut) {
+	if e.Cacheable && !e.started && (v == http.StatusBadGateway || v == http.StatusGatewayTimeOut) {
 		if valid := cache.Lifetime(e.Conf.Cache.Valid.V, int(v)); valid != 0 {
 			e.entry.Valid, e.entry.Status = e.Now()+valid, int(v)
 		}
