@@ -16,8 +16,8 @@ type Peer struct {
 	// SID names the peer to sticky: its route, or a hash of its address.
 	SID                        string
 	Weight, MaxConns, MaxFails int64
-	// FailTimeout is in seconds.
-	FailTimeout int64
+	// FailTimeout is in seconds, SlowStart in milliseconds.
+	FailTimeout, SlowStart int64
 
 	*PeerState
 	record shm.Ptr // in a zone
@@ -35,6 +35,9 @@ type PeerState struct {
 	// Fails are the failures in the current period; Accessed and Checked are
 	// when the last one was and when the peer was tried last, in Unix seconds.
 	Fails, Accessed, Checked int64
+	// Recovered is when a peer that starts slowly came back, 0 when it has its
+	// whole weight.
+	Recovered int64
 	// Down takes the peer out of service; Drain leaves it to those that have
 	// a session there.
 	Down, Drain bool
@@ -56,6 +59,9 @@ type Peers struct {
 	// Weighted: not all weights are 1.
 	Weighted    bool
 	TotalWeight int64
+	// unit is what a weight of 1 counts for: more than 1 if there are fractions
+	// of it, because some peers start slowly.
+	unit int64
 	// Tries is how many of the peers may be tried.
 	Tries int
 	// Backup are the peers to use when none of these can be.
@@ -98,6 +104,37 @@ func (p *Peer) Failed(now int64) bool {
 // Full reports whether the peer has all the connections that it may have.
 func (p *Peer) Full() bool { return p.MaxConns != 0 && p.Conns >= p.MaxConns }
 
+// slowUnit is the unit of weights where some peers start slowly.
+const slowUnit = 256
+
+// complete derives what hangs on the whole list.
+func (p *Peers) complete() {
+	p.Single = len(p.List) == 1
+	p.Weighted = p.TotalWeight != int64(len(p.List))
+	p.unit = 1
+	for _, peer := range p.List {
+		if peer.SlowStart > 0 {
+			p.unit = slowUnit
+		}
+	}
+}
+
+// Share is the part of a weight that a peer takes now, in the units of the
+// list: all of it, unless it came back less than its slow start ago. Then it
+// grows with the time, from nearly nothing.
+func (p *Peers) Share(peer *Peer, weight, now int64) int64 {
+	weight *= p.unit
+	if peer.Recovered == 0 {
+		return weight
+	}
+	gone := (now - peer.Recovered) * 1000
+	if gone >= peer.SlowStart {
+		peer.Recovered = 0
+		return weight
+	}
+	return max(weight*max(gone, 0)/peer.SlowStart, 1)
+}
+
 // newPeers lists the addresses of servers, either the primary or the backup
 // ones.
 func newPeers(u *Upstream, backup bool) *Peers {
@@ -115,8 +152,7 @@ func newPeers(u *Upstream, backup bool) *Peers {
 			}
 		}
 	}
-	p.Single = len(p.List) == 1
-	p.Weighted = p.TotalWeight != int64(len(p.List))
+	p.complete()
 	return p
 }
 
@@ -124,7 +160,7 @@ func newPeers(u *Upstream, backup bool) *Peers {
 func (s *Server) peer(a Addr) *Peer {
 	p := &Peer{
 		Addr: a, Server: s.Name, SID: s.Route, Weight: s.Weight, MaxConns: s.MaxConns, MaxFails: s.MaxFails,
-		FailTimeout: s.FailTimeout, PeerState: &PeerState{EffectiveWeight: s.Weight, Down: s.Down, Drain: s.Drain},
+		FailTimeout: s.FailTimeout, SlowStart: s.SlowStart.Milliseconds(), PeerState: &PeerState{EffectiveWeight: s.Weight, Down: s.Down, Drain: s.Drain},
 	}
 	if p.SID == "" && a.Text != "" {
 		sum := md5.Sum([]byte(a.Text))

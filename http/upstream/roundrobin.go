@@ -183,7 +183,7 @@ func (b *RoundRobin) choose(e *Exchange) int {
 	if session >= 0 {
 		// One request in a row may disturb the order, others do not count.
 		p := b.Peers.List[session]
-		if p.CurrentWeight <= p.Weight-b.Peers.TotalWeight {
+		if p.CurrentWeight <= (p.Weight-b.Peers.TotalWeight)*b.Peers.unit {
 			return session
 		}
 	}
@@ -214,8 +214,9 @@ func (b *RoundRobin) weigh(now int64, among func(i int) bool) (best int, total i
 		if !b.Usable(i, now) || among != nil && !among(i) {
 			continue
 		}
-		p.CurrentWeight += p.EffectiveWeight
-		total += p.EffectiveWeight
+		weight := b.Peers.Share(p, p.EffectiveWeight, now)
+		p.CurrentWeight += weight
+		total += weight
 		if p.EffectiveWeight < p.Weight {
 			p.EffectiveWeight++
 		}
@@ -274,6 +275,9 @@ func (b *RoundRobin) Free(e *Exchange, how Outcome) {
 		}
 		p.EffectiveWeight = max(p.EffectiveWeight, 0)
 	} else if p.Accessed < p.Checked {
+		if p.SlowStart > 0 && p.MaxFails != 0 && p.Fails >= p.MaxFails {
+			p.Recovered = e.Now()
+		}
 		p.Fails = 0
 	}
 	if e.Tries > 0 {

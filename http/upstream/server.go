@@ -95,8 +95,8 @@ func (s *Server) parameter(cf *conf.Conf, u *Upstream, arg string) error {
 	case arg == "drain":
 		feature, s.Down, s.Drain = FeatureDown, true, true
 	case strings.HasPrefix(arg, "slow_start="):
-		d, valid := conf.ParseMsec(value)
-		s.SlowStart, ok = d, valid
+		feature = FeatureSlowStart
+		s.SlowStart, ok = conf.ParseMsec(value)
 	case strings.HasPrefix(arg, "route="):
 		s.Route = value
 		switch {

@@ -60,13 +60,15 @@ const (
 	FeatureMaxConns
 	FeatureDown
 	FeatureBackup
+	FeatureSlowStart
 	// FeatureModify: names may be resolved again while running.
 	FeatureModify
 	// explicit: an upstream block, not an address in proxy_pass.
 	explicit
 
 	// FeatureAll is what round-robin supports.
-	FeatureAll = FeatureWeight | FeatureMaxFails | FeatureFailTimeout | FeatureMaxConns | FeatureDown | FeatureBackup | FeatureModify
+	FeatureAll = FeatureWeight | FeatureMaxFails | FeatureFailTimeout | FeatureMaxConns | FeatureDown | FeatureBackup |
+		FeatureSlowStart | FeatureModify
 )
 
 // Upstream is a group of servers: nginx's ngx_http_upstream_srv_conf_t.

@@ -41,7 +41,8 @@ type peerRecord struct {
 	gone               bool // not in the list any more, freed with the last reference
 	routed             bool
 	maxConns, maxFails int64
-	failTimeout        int64
+	failTimeout        int64 // seconds
+	slowStart          int64 // milliseconds
 	state              PeerState
 }
 
@@ -206,6 +207,7 @@ func (z *zone) addPeer(g *groupRecord, template int, s *Server, backup bool, a p
 	p := shm.At[peerRecord](z.Shm, at)
 	p.template, p.routed = int32(template), s.Route != ""
 	p.weight, p.maxConns, p.maxFails, p.failTimeout = weight, s.MaxConns, s.MaxFails, s.FailTimeout
+	p.slowStart = s.SlowStart.Milliseconds()
 	p.state = *peer.PeerState
 	var ok [3]bool
 	p.addr, ok[0] = z.putText(peer.Text)
@@ -281,7 +283,7 @@ func (z *zone) list(g *groupRecord, backup bool) *Peers {
 		p := shm.At[peerRecord](z.Shm, at)
 		v.List = append(v.List, &Peer{
 			Addr: parseAddr(strings.Clone(z.text(p.addr))), Server: strings.Clone(z.text(p.server)), SID: strings.Clone(z.text(p.sid)),
-			Weight: p.weight, MaxConns: p.maxConns, MaxFails: p.maxFails, FailTimeout: p.failTimeout,
+			Weight: p.weight, MaxConns: p.maxConns, MaxFails: p.maxFails, FailTimeout: p.failTimeout, SlowStart: p.slowStart,
 			PeerState: &p.state, record: at,
 		})
 		v.TotalWeight += p.weight
@@ -290,8 +292,7 @@ func (z *zone) list(g *groupRecord, backup bool) *Peers {
 		}
 		at = p.next
 	}
-	v.Single = len(v.List) == 1
-	v.Weighted = v.TotalWeight != int64(len(v.List))
+	v.complete()
 	return v
 }
 

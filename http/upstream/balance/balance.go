@@ -13,7 +13,7 @@ import (
 const maxTries = 20
 
 // noBackup are the parameters of servers that most methods support.
-const noBackup = upstream.FeatureAll &^ upstream.FeatureBackup
+const noBackup = upstream.FeatureAll &^ (upstream.FeatureBackup | upstream.FeatureSlowStart)
 
 // slotOf is the place of a method's own configuration in an upstream block.
 func slotOf[T any]() *conf.Slot[T] { return &conf.Slot[T]{Level: conf.LevelServer} }

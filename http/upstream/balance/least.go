@@ -61,22 +61,23 @@ func (x *leastPick) pick(e *upstream.Exchange) int {
 	now := e.Now()
 	list := e.RR.Peers.List
 	best, many := -1, false
-	var least int64
+	var least, weight int64
 	for i, p := range list {
 		if !e.RR.Usable(i, now) {
 			continue
 		}
-		cost := x.cost(p)
+		cost, share := x.cost(p), e.RR.Peers.Share(p, p.Weight, now)
 		switch {
-		case best < 0 || cost*list[best].Weight < least*p.Weight:
-			best, least, many = i, cost, false
-		case cost*list[best].Weight == least*p.Weight:
+		case best < 0 || cost*weight < least*share:
+			best, least, weight, many = i, cost, share, false
+		case cost*weight == least*share:
 			many = true
 		}
 	}
 	if !many {
 		return best
 	}
-	weight := list[best].Weight
-	return e.RR.Turn(now, func(i int) bool { return x.cost(list[i])*weight == least*list[i].Weight })
+	return e.RR.Turn(now, func(i int) bool {
+		return x.cost(list[i])*weight == least*e.RR.Peers.Share(list[i], list[i].Weight, now)
+	})
 }
