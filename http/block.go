@@ -169,18 +169,14 @@ func (m *MainConf) mergeServer(cf *conf.Conf, s *ServerConf) error {
 	return s.locations.build(cf, s)
 }
 
-// Inherited makes the configuration of a server and location that say nothing
-// themselves: for code that runs without a request. The http block must have
-// been read.
+// Inherited makes the configuration of a location that says nothing itself: for
+// code that runs without a request. The http block must have been read. What
+// belongs to servers is the block's own: merging it would make one more server
+// of it, with certificates to load, which nobody asked for.
 func (m *MainConf) Inherited(cf *conf.Conf) (*conf.Scope, error) {
 	reg := cf.Cycle.Registry
-	sc := reg.NewLazyScope(conf.HTTP, m.scope, conf.LevelServer, conf.LevelLocation)
-	for _, level := range []conf.Level{conf.LevelServer, conf.LevelLocation} {
-		if err := reg.Merge(cf, level, m.scope, sc); err != nil {
-			return nil, err
-		}
-	}
-	return sc, nil
+	sc := reg.NewLazyScope(conf.HTTP, m.scope, conf.LevelLocation)
+	return sc, reg.Merge(cf, conf.LevelLocation, m.scope, sc)
 }
 
 // mergeLocations lets the locations of one block inherit from it, outer ones
