@@ -13,7 +13,10 @@ import (
 
 // CacheConf is what a location decides about its cache.
 type CacheConf struct {
-	use conf.Opt[cacheUse]
+	use   conf.Opt[cacheUse]
+	purge conf.Opt[purging]
+	// purger makes the location one that only purges.
+	purger *purger
 
 	Key            conf.Opt[*http.Complex]
 	Bypass, Refuse conf.Opt[http.Predicates]
@@ -77,6 +80,7 @@ func (w Rows[C]) Cache() []conf.Directive {
 		s.Offset(p+"cache_max_range_offset", in, func(c *C) *conf.Opt[int64] { return &of(c).MaxRangeOffset }, math.MaxInt64),
 		s.Bitmask(p+"cache_use_stale", in, func(c *C) *conf.Opt[int] { return &of(c).UseStale }, FailOff, w.Words),
 		s.Bitmask(p+"cache_methods", in, func(c *C) *conf.Opt[int] { return &of(c).Methods }, 0, cacheMethods),
+		w.purgeRow(),
 		flag("cache_lock", func(c *CacheConf) *conf.Opt[bool] { return &c.Lock }, false),
 		s.Msec(p+"cache_lock_timeout", in, func(c *C) *optTime { return &of(c).LockTimeout }, 5*second),
 		s.Msec(p+"cache_lock_age", in, func(c *C) *optTime { return &of(c).LockAge }, 5*second),
@@ -130,8 +134,14 @@ func (c *Conf) mergeCache(cf *conf.Conf, t *Traits) error {
 		c.Store.V = StorePath{}
 	}
 	a := &c.Cache
-	if z := a.use.V.zone; z != nil && cache.Of(z) == nil {
-		return cf.Errorf(`"%s_cache" zone "%s" is unknown`, t.Module, z.Name)
+	uses := [...]*cacheUse{&a.use.V, nil}
+	if a.purger != nil {
+		uses[1] = &a.purger.use
+	}
+	for _, u := range uses {
+		if u != nil && u.zone != nil && cache.Of(u.zone) == nil {
+			return cf.Errorf(`"%s_cache" zone "%s" is unknown`, t.Module, u.zone.Name)
+		}
 	}
 	if a.On() && a.Key.V == nil && !t.DefaultKey {
 		cf.Warnf(`no "%s_cache_key" for "%[1]s_cache"`, t.Module)
@@ -146,22 +156,26 @@ func (c *Conf) mergeCache(cf *conf.Conf, t *Traits) error {
 	return nil
 }
 
-// chooseCache is the cache of a request, nil if it has none. It is false if
-// there is no cache of that name, which is in the log.
-func (e *Exchange) chooseCache() (*cache.Cache, bool) {
-	use := &e.Conf.Cache.use.V
-	if use.zone != nil {
-		return cache.Of(use.zone), true
+// choose is the cache of a request among those of the module, nil if it has
+// none. It is false if there is no cache of that name, which is in the log.
+func (u *cacheUse) choose(r *http.Request, caches []*cache.Cache) (*cache.Cache, bool) {
+	if u.zone != nil {
+		return cache.Of(u.zone), true
 	}
-	name := use.name.Eval(e.R)
+	name := u.name.Eval(r)
 	if name == "" || name == "off" {
 		return nil, true
 	}
-	for _, c := range e.main.caches[e.Traits.Module] {
+	for _, c := range caches {
 		if c.Name() == name {
 			return c, true
 		}
 	}
-	e.R.Error(`cache "%s" not found`, name)
+	r.Error(`cache "%s" not found`, name)
 	return nil, false
+}
+
+// chooseCache is the cache of the exchange (see choose).
+func (e *Exchange) chooseCache() (*cache.Cache, bool) {
+	return e.Conf.Cache.use.V.choose(e.R, e.main.caches[e.Traits.Module])
 }

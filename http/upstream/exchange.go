@@ -173,6 +173,9 @@ func New(r *http.Request, c *Conf, t *Traits, p Protocol) *Exchange {
 // there is none to be had. The request's body must have been read, unless
 // Unbuffered was called.
 func (e *Exchange) Run() http.Verdict {
+	if v, done := e.purges(); done {
+		return v
+	}
 	if e.Conf.Cache.On() {
 		if v, done := e.lookUp(); done {
 			return v

@@ -103,6 +103,9 @@ func (e *Entry) Begin(c *Cache) {
 // Key is an empty slice to append the key to.
 func (e *Entry) Key() []byte { return e.key[:0] }
 
+// KeyText is the key that was set. It is valid until the entry is used again.
+func (e *Entry) KeyText() string { return buf.String(e.key) }
+
 // SetKey sets the key: ngx_http_file_cache_create_key.
 func (e *Entry) SetKey(key []byte) {
 	e.key = key
