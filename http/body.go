@@ -39,6 +39,13 @@ func (r *Request) ExpectContinue() Verdict {
 // HasBody reports whether the request says that it has a body.
 func (r *Request) HasBody() bool { return r.In.ContentLength > 0 || r.In.Chunked }
 
+// AwaitsBody reports whether there is a body to read, or an end of it to wait
+// for: over HTTP/2 a request that says that its body is empty may not have ended
+// (ngx_http_v2_read_request_body).
+func (r *Request) AwaitsBody() bool {
+	return r.HasBody() || r.Version >= Version20 && r.In.ContentLength == 0
+}
+
 // ReadBody reads the whole request body into r.Body: up to
 // client_body_buffer_size in memory, more of it into a temporary file. It
 // returns OK, or the verdict that ends the request.
@@ -59,7 +66,7 @@ func (r *Request) ReadBody() Verdict {
 	}
 	b := &m.ownBody
 	*b = Body{}
-	if m.HasBody() || r.bodyInFile(r.Core) && m.In.ContentLength == 0 {
+	if m.AwaitsBody() || r.bodyInFile(r.Core) && m.In.ContentLength == 0 {
 		if v := m.readBody(b, r.Core); v != OK {
 			b.remove()
 			return v

@@ -103,6 +103,12 @@ func (h *conn) data(f *http2.Frame, length int) bool {
 		h.recvWindow = http2.MaxWindow
 	}
 	s := h.stream(f.ID)
+	if s != nil && size > s.recvWindow && !s.wide {
+		// The request may be yet to run. nginx runs it as soon as its header is
+		// complete, and clients exist that count on a window that is widened at once.
+		h.c.Loop().Yield()
+		s = h.stream(f.ID)
+	}
 	if s == nil && h.closedByClient(f.ID) {
 		if !h.out.reply(http2.AppendNumber(h.out.control(), http2.FrameRST, f.ID, uint32(http2.StreamClosed))) {
 			return false

@@ -139,7 +139,7 @@ func NewTarget(u *http.URL) *Target {
 // ReadBody reads the client's body, or begins to pass it on as it arrives.
 func (e *Exchange) ReadBody() http.Verdict {
 	r, c := e.R, e.Conf
-	if r.IsMain() && r.Body == nil && !r.BodyDiscarded && !c.RequestBuffering.V && c.PassRequestBody.V && r.HasBody() &&
+	if r.IsMain() && r.Body == nil && !r.BodyDiscarded && !c.RequestBuffering.V && c.PassRequestBody.V && r.AwaitsBody() &&
 		(!r.In.Chunked || !e.Traits.LengthFirst) {
 		v := http.OK
 		e.Streaming, v = e.Stream()

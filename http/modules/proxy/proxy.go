@@ -149,7 +149,7 @@ func (c *locConf) handle(r *http.Request) http.Verdict {
 	}
 	x.TLS = x.ssl()
 	if r.IsMain() && r.Body == nil && !r.BodyDiscarded && !c.RequestBuffering.V && c.setBody.V == nil && c.PassRequestBody.V &&
-		(!r.In.Chunked || c.version.V != http.Version10) && r.HasBody() {
+		(!r.In.Chunked || c.version.V != http.Version10) && r.AwaitsBody() {
 		var v http.Verdict
 		if x.Streaming, v = x.Stream(); v != http.OK {
 			return v
