@@ -132,8 +132,8 @@ func (h *conn) wait() {
 	switch {
 	case err == nil:
 	case errors.Is(err, event.ErrTimeout):
-		h.c.Log.Log(log.Info, unix.ETIMEDOUT, "client timed out")
 		if !h.giveUpHeader() {
+			h.c.Log.Log(log.Info, unix.ETIMEDOUT, "client timed out")
 			h.fail(http2.ProtocolError)
 		}
 	default:
@@ -149,16 +149,33 @@ func (h *conn) inHeader() bool { return h.block.id > h.late }
 // still to be received. It does so once.
 func (h *conn) giveUpHeader() bool {
 	id := h.block.id
-	if b := &h.block; b.stream != nil {
-		b.stream.leave()
-		b.stream = nil
-	}
 	if id == 0 || id <= h.late {
 		return false
 	}
 	h.late = id
+	c := h.c
+	if s := h.block.stream; s != nil {
+		c = s.c
+	}
+	c.Log.Log(log.Info, unix.ETIMEDOUT, "client timed out")
+	h.unread(http.StatusRequestTimeOut)
 	h.out.putControl(http2.AppendNumber(h.out.control(), http2.FrameRST, id, uint32(http2.ProtocolError)))
 	return true
+}
+
+// unread ends the stream whose header has not become complete, if there is one:
+// it is only logged, with a status or 0.
+func (h *conn) unread(status http.Verdict) {
+	b := &h.block
+	s := b.stream
+	if s == nil {
+		return
+	}
+	b.stream = nil
+	s.r.RequestLength = b.length
+	s.r.Out.Status = int(status)
+	s.r.FinishUnread()
+	s.leave()
 }
 
 // sleep hands the connection back to the loop until the client speaks; false
@@ -219,9 +236,7 @@ func (h *conn) goaway(why http2.Code) {
 // close ends all streams and, once their fibers have ended, the connection.
 func (h *conn) close() {
 	h.out.flush()
-	if b := &h.block; b.stream != nil {
-		b.stream.leave() // its request has not begun
-	}
+	h.unread(0)
 	h.abort()
 	for h.processing > 0 {
 		h.reader.Uncancel()

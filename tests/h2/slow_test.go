@@ -71,15 +71,17 @@ func TestNoWindow(t *testing.T) {
 }
 
 // TestSlowHeader: a header that does not become complete is given up after
-// client_header_timeout.
+// client_header_timeout and logged, like one whose client goes away.
 func TestSlowHeader(t *testing.T) {
 	t.Parallel()
 	s := start(t, `headers that do not end
 -- http.conf --
 http2 on;
+log_format header '$status "$request" $server_protocol';
 server {
     listen 127.0.0.1:8080;
-    client_header_timeout 1s;
+    client_header_timeout 300ms;
+    access_log logs/header.log header;
     location / { return 200 "ok\n"; }
 }
 `)
@@ -94,6 +96,11 @@ server {
 			break
 		}
 	}
-	s.Await(t, `client timed out`)
+	s.Await(t, `client timed out .* while reading client request headers`)
+	s.AwaitFile(t, "logs/header.log", `^408 "-" HTTP/2\.0\n$`)
+	gone := dial(t, s.Addr(8080), nil)
+	_ = gone.send(gone.get(1, "/")[:15])
+	gone.Close()
+	s.AwaitFile(t, "logs/header.log", `\n000 "-" HTTP/2\.0\n`)
 	fair(t, s)
 }
