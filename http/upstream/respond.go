@@ -32,6 +32,8 @@ func (e *Exchange) respond() http.Verdict {
 		return e.tunnel()
 	}
 	if r.HeaderOnly && !(e.Buffering && e.storing()) {
+		// A body that should not be there may go on.
+		e.Keep = e.Keep && e.rd == e.wr
 		return e.finish(http.OK)
 	}
 	if !e.Buffering {

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 )
@@ -14,8 +15,11 @@ import (
 // path. A connection goes on after them unless last is set.
 type badPeer struct {
 	net.Listener
-	say   func(path string) (bytes string, last bool)
-	conns atomic.Int64
+	say func(path string) (bytes string, last bool)
+
+	mu sync.Mutex
+	// on is the number of the connection that a path was last asked for on.
+	on map[string]int
 }
 
 // newBadPeer starts a peer that ends with the test.
@@ -26,21 +30,27 @@ func newBadPeer(t *testing.T, say func(path string) (string, bool)) *badPeer {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { l.Close() })
-	p := &badPeer{Listener: l, say: say}
+	p := &badPeer{Listener: l, say: say, on: make(map[string]int)}
 	go func() {
-		for {
+		for n := 1; ; n++ {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			p.conns.Add(1)
-			go p.serve(c)
+			go p.serve(c, n)
 		}
 	}()
 	return p
 }
 
-func (p *badPeer) serve(c net.Conn) {
+// conn is the number of the connection that a path was last asked for on.
+func (p *badPeer) conn(path string) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.on[path]
+}
+
+func (p *badPeer) serve(c net.Conn, n int) {
 	defer c.Close()
 	in := bufio.NewReader(c)
 	for {
@@ -48,6 +58,9 @@ func (p *badPeer) serve(c net.Conn) {
 		if err != nil {
 			return
 		}
+		p.mu.Lock()
+		p.on[r.URL.Path] = n
+		p.mu.Unlock()
 		bytes, last := p.say(r.URL.Path)
 		if _, err := c.Write([]byte(bytes)); err != nil || last {
 			return
