@@ -9,24 +9,18 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"moongate/tests/spec"
 )
 
-// target is the server under test, built once.
-var target struct {
-	sync.Once
-	*spec.Target
-}
+func TestMain(m *testing.M) { spec.Main(m) }
 
 // start starts the server under test.
 func start(t *testing.T, text string) *spec.Server {
 	t.Helper()
-	target.Do(func() { target.Target = spec.FindTarget(t) })
-	return spec.Serve(t, target.Target, text)
+	return spec.Serve(t, spec.FindTarget(t), text)
 }
 
 // folder makes a folder that workers and applications may read whoever they run
@@ -80,6 +74,7 @@ func run(t *testing.T, ready []string, name string, args ...string) {
 	cmd := exec.Command(name, args...)
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.WaitDelay = time.Second // its children have the pipe as well
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

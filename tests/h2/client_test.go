@@ -8,7 +8,6 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,17 +17,12 @@ import (
 	"moongate/tests/spec"
 )
 
-// target is the server under test, built once.
-var target struct {
-	sync.Once
-	*spec.Target
-}
+func TestMain(m *testing.M) { spec.Main(m) }
 
 // start starts a server for a test.
 func start(t *testing.T, text string) *spec.Server {
 	t.Helper()
-	target.Do(func() { target.Target = spec.FindTarget(t) })
-	return spec.Serve(t, target.Target, text)
+	return spec.Serve(t, spec.FindTarget(t), text)
 }
 
 // client is a connection of HTTP/2 that sends what a test wants.

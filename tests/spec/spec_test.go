@@ -8,6 +8,8 @@ import (
 	"testing"
 )
 
+func TestMain(m *testing.M) { Main(m) }
+
 // TestSpecs runs every specification of this folder against Moongate, or against a real nginx (see FindTarget).
 // One specification is chosen with -run 'TestSpecs/http/location/order'.
 func TestSpecs(t *testing.T) {

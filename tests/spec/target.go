@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 )
 
@@ -15,11 +16,16 @@ import (
 //	MOONGATE_ORACLE          a real nginx to run the same specifications against
 //	MOONGATE_ORACLE_MODULES  the folder of its dynamic modules, /usr/lib/nginx/modules when unset
 //	MOONGATE_ORACLE_GLOBALS  further main-level directives for it
+//
+// A package that uses it has Main as its TestMain.
 func FindTarget(t *testing.T) *Target {
 	t.Helper()
 	binary := cmp.Or(os.Getenv("MOONGATE_ORACLE"), os.Getenv("MOONGATE_BINARY"))
 	if binary == "" {
-		binary = build(t)
+		var err error
+		if binary, err = build(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if !filepath.IsAbs(binary) {
 		t.Fatalf("%s is not an absolute path", binary)
@@ -36,22 +42,31 @@ func FindTarget(t *testing.T) *Target {
 	return target
 }
 
-// build builds Moongate into a folder that the workers may read.
-func build(t *testing.T) string {
-	t.Helper()
+// Main runs the tests of a package, whose TestMain it is, and removes what FindTarget built for them.
+func Main(m *testing.M) {
+	code := m.Run()
+	os.RemoveAll(buildFolder)
+	os.Exit(code)
+}
+
+// buildFolder is where build has put the binary.
+var buildFolder string
+
+// build builds Moongate, once for all tests of a package, into a folder that the workers may read.
+var build = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "moongate")
 	if err != nil {
-		t.Fatal(err)
+		return "", err
 	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
+	buildFolder = dir
 	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
+		return "", err
 	}
 	binary := filepath.Join(dir, "moongate")
 	cmd := exec.Command("go", "build", "-o", binary, "moongate")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatal(fmt.Errorf("building moongate: %w\n%s", err, out))
+		return "", fmt.Errorf("building moongate: %w\n%s", err, out)
 	}
-	return binary
-}
+	return binary, nil
+})
