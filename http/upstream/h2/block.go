@@ -93,6 +93,9 @@ func (s *Stream) endBlock() error {
 		return s.badBlock()
 	}
 	if !s.block.trailers {
+		if !s.block.status && s.id != 0 {
+			return s.fail("upstream sent no :status header") // nginx lets a block without any field pass
+		}
 		s.block.complete = true
 		return nil
 	}
