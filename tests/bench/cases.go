@@ -134,6 +134,16 @@ var processCases = []benchCase{
 			location /sleep { content_by_lua_block { ngx.sleep(tonumber(ngx.var.seconds)) ngx.say("awake") } }`,
 	},
 	{
+		name: "tunnels", title: "memory for each idle WebSocket tunnel", measure: tunnels,
+		server: `location / { return 200 "hello\n"; }
+			location /ws { proxy_pass http://%s; proxy_http_version 1.1; proxy_read_timeout 1h;
+				proxy_set_header Connection Upgrade; proxy_set_header Upgrade $http_upgrade; }`,
+	},
+	{
+		name: "failover", title: "one of three upstream servers killed each second", measure: failover,
+		server: `location / { proxy_pass http://peers; proxy_http_version 1.1; proxy_set_header Connection ""; }`,
+	},
+	{
 		name: "servers", title: "many server blocks: time of -t and of a start", measure: load,
 	},
 }

@@ -33,6 +33,9 @@ type options struct {
 	idle            int // idle connections
 	waiting, sleep  int // requests in ngx.sleep, for so many seconds
 	servers         int // server blocks
+	tunnels         int // idle tunnels
+	clients         int // of the case failover, for so long
+	failover        time.Duration
 	json            bool
 	profile         string
 }
@@ -94,6 +97,9 @@ func parseFlags() (*options, error) {
 	flag.IntVar(&o.sleep, "sleep", 10, "seconds that they sleep")
 	flag.IntVar(&o.idle, "idle", 10000, "idle keep-alive connections of the case idle")
 	flag.IntVar(&o.servers, "servers", 10000, "server blocks of the case servers")
+	flag.IntVar(&o.tunnels, "tunnels", 9000, "idle tunnels of the case tunnels")
+	flag.IntVar(&o.clients, "clients", 5000, "clients of the case failover")
+	flag.DurationVar(&o.failover, "failover", 10*time.Second, "how long they ask")
 	flag.BoolVar(&o.json, "json", false, "print JSON")
 	flag.StringVar(&o.profile, "profile", "", "write a processor profile of Moongate's worker to `prefix`-CASE.prof")
 	list := flag.Bool("list", false, "list the cases")

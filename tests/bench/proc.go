@@ -84,3 +84,12 @@ func (s *running) rss() (int64, error) {
 	}
 	return sum, nil
 }
+
+// descriptors returns how many descriptors the workers have open.
+func (s *running) descriptors() (n int) {
+	for _, pid := range s.workers() {
+		list, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
+		n += len(list)
+	}
+	return n
+}

@@ -101,7 +101,7 @@ error_log logs/error.log error;
 pid logs/nginx.pid;
 daemon off;
 %s
-events { worker_connections 16384; }
+events { worker_connections 20000; }
 http {
     access_log %s;
     sendfile on;
