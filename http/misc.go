@@ -212,12 +212,14 @@ func parseDirectIO(cf *conf.Conf) (int64, error) {
 type ResolverConf struct {
 	Config resolver.Config
 
+	cycle    *process.Cycle
 	resolver *resolver.Resolver
 }
 
 // On returns the resolver of the directive on a worker's loop.
 func (c *ResolverConf) On(loop *event.Loop) *resolver.Resolver {
 	if c.resolver == nil {
+		c.Config.Log = c.cycle.Log().With(nil, 0)
 		c.resolver = resolver.New(loop, c.Config)
 	}
 	return c.resolver
@@ -241,5 +243,5 @@ func ParseResolver(cf *conf.Conf) (*ResolverConf, error) {
 	if err != nil {
 		return nil, cf.Errorf("%s", err)
 	}
-	return &ResolverConf{Config: c}, nil
+	return &ResolverConf{Config: c, cycle: process.Of(cf.Cycle)}, nil
 }

@@ -262,7 +262,7 @@ func (s *Syslog) send(severity int, msg []byte) {
 	if err == nil || err == unix.EAGAIN || err == unix.EINTR {
 		return
 	}
-	s.report(sendLevel(err), err, "send() failed")
+	s.report(ConnectionLevel(err), err, "send() failed")
 	s.disconnect()
 }
 
@@ -319,10 +319,14 @@ func (s *Syslog) AppendLog(b []byte) []byte {
 	return append(b, s.Server...)
 }
 
-// sendLevel is the level of a failed send (ngx_connection_error): the network's
-// failures are errors, ours are alerts.
-func sendLevel(err error) Level {
-	switch err {
+// ConnectionLevel is the level of a failed system call on a connection
+// (ngx_connection_error): the network's failures are errors, ours are alerts.
+func ConnectionLevel(err error) Level {
+	var errno unix.Errno
+	if !errors.As(err, &errno) {
+		return Error
+	}
+	switch errno {
 	case unix.ECONNRESET, unix.EPIPE, unix.ENOTCONN, unix.ETIMEDOUT, unix.ECONNREFUSED,
 		unix.ENETDOWN, unix.ENETUNREACH, unix.EHOSTDOWN, unix.EHOSTUNREACH:
 		return Error

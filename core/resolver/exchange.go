@@ -34,7 +34,7 @@ func (s *server) log(err error, format string, args ...any) {
 	if errors.Is(err, event.ErrStopped) {
 		return
 	}
-	s.r.cfg.Log.WithContext(s).Log(log.Error, err, format, args...)
+	s.r.cfg.Log.WithContext(s).Log(log.ConnectionLevel(err), err, format, args...)
 }
 
 // send sends the unanswered queries of a node to its server. It reports false
