@@ -46,7 +46,7 @@ func (r *Request) AwaitsBody() bool {
 	return r.HasBody() || r.Version >= Version20 && r.In.ContentLength == 0
 }
 
-// ReadBody reads the whole request body into r.Body: up to
+// ReadBody reads the whole request body into r.Body: up to about
 // client_body_buffer_size in memory, more of it into a temporary file. It
 // returns OK, or the verdict that ends the request.
 func (r *Request) ReadBody() Verdict {
@@ -81,17 +81,31 @@ func (r *Request) bodyInFile(lc *LocConf) bool {
 	return lc.ClientBodyInFileOnly.V != BodyFileOff || r.Main.BodyInFile
 }
 
-// readBody fills b as the location lc says.
-func (r *Request) readBody(b *Body, lc *LocConf) Verdict {
-	room := lc.ClientBodyBufferSize.V
-	switch n := r.In.ContentLength; {
+// bodyRoom is how much of the body may be in memory, in bytes. Whatever
+// client_body_buffer_size says, that is what came with the header, and then the
+// rest of it too when the buffer of the header has room
+// (ngx_http_read_client_request_body).
+func (r *Request) bodyRoom(lc *LocConf) int64 {
+	n, room := r.In.ContentLength, lc.ClientBodyBufferSize.V
+	if r.Version >= Version20 {
+		if n >= 0 && n <= room {
+			room = n + 1 // the end comes by itself, and there may be more than was said
+		}
+		return room
+	}
+	arrived, left := r.Stream.BodyAhead()
+	switch rest := n - int64(arrived); {
 	case n < 0 || r.In.Chunked:
-	case r.Version >= Version20 && n <= room:
-		room = n + 1 // the end comes by itself, and there may be more than was said
-	case r.Version < Version20 && n <= room+room>>2:
+		room = max(room, int64(arrived))
+	case arrived > 0 && rest <= int64(left) || rest < room+room>>2:
 		room = n
 	}
-	mem := r.Pool.Alloc(int(max(room, 1)))
+	return room
+}
+
+// readBody fills b as the location lc says.
+func (r *Request) readBody(b *Body, lc *LocConf) Verdict {
+	mem := r.Pool.Alloc(int(max(r.bodyRoom(lc), 1)))
 	fill, inFile := 0, r.bodyInFile(lc)
 	for {
 		if fill == len(mem) || inFile && fill > 0 {

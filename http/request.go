@@ -191,6 +191,9 @@ type Stream interface {
 	ReadBody(r *Request, p []byte) (int, Verdict)
 	// DiscardBody drops what has arrived of the body, without waiting.
 	DiscardBody(r *Request) Verdict
+	// BodyAhead is, in bytes, what of the body has arrived with the header, and
+	// the room that is left behind that in the buffer of the header.
+	BodyAhead() (arrived, room int)
 	// Continue answers "Expect: 100-continue" if it is due.
 	Continue(r *Request) Verdict
 }

@@ -33,6 +33,9 @@ func (h *conn) startBody(r *http.Request) {
 	h.body.done = !h.body.chunked && h.body.rest == 0
 }
 
+// BodyAhead implements http.Stream.
+func (h *conn) BodyAhead() (arrived, room int) { return h.wr - h.rd, len(h.in) - h.wr }
+
 // ReadBody implements http.Stream.
 func (h *conn) ReadBody(r *http.Request, p []byte) (int, http.Verdict) {
 	return h.readBody(r, p, r.Core.ClientBodyTimeout.V, true)

@@ -244,6 +244,9 @@ func (s *stream) widen() {
 	}
 }
 
+// BodyAhead implements http.Stream: frames have buffers of their own.
+func (s *stream) BodyAhead() (arrived, room int) { return 0, 0 }
+
 // ReadBody implements http.Stream.
 func (s *stream) ReadBody(r *http.Request, p []byte) (int, http.Verdict) {
 	s.widen()

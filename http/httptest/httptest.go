@@ -119,6 +119,7 @@ type stream struct{}
 
 func (stream) SendHeader(*http.Request) error                     { return nil }
 func (stream) SendBody(*http.Request, []http.Buf) error           { return nil }
+func (stream) BodyAhead() (arrived, room int)                     { return 0, 0 }
 func (stream) ReadBody(*http.Request, []byte) (int, http.Verdict) { return 0, http.OK }
 func (stream) DiscardBody(*http.Request) http.Verdict             { return http.OK }
 func (stream) Continue(*http.Request) http.Verdict                { return http.OK }
