@@ -34,6 +34,15 @@ var coreFuncs = map[string]map[string]lua.LGFunction{
 	},
 }
 
+// preloadCore has resty.core loaded from the start, as lua-nginx-module does for every VM. What it replaces in OpenResty
+// is native here.
+func preloadCore(v *vm.VM) {
+	core := vm.NewTable(0, 1)
+	core.RawSetString("version", lua.LString(coreVersion))
+	v.Loaded().RawSetString("resty.core", core)
+	v.Preload("resty.core", func(l *lua.LState) int { l.Push(core); return 1 }, true)
+}
+
 // openCore makes a part of resty.core.
 func openCore(part string) lua.LGFunction {
 	return func(l *lua.LState) int {

@@ -54,6 +54,7 @@ func Open(v *vm.VM) {
 	for name, open := range natives {
 		v.Preload(name, open, true)
 	}
+	preloadCore(v)
 	for _, part := range coreParts {
 		v.Preload("resty.core."+part, openCore(part), true)
 	}

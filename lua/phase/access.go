@@ -7,12 +7,14 @@ import (
 
 var accessFamily = family[locConf]{
 	name: "access_by_lua", slot: locSlot, in: inHTTP, forms: allForms,
-	field: func(l *locConf) **Code { return &l.access },
+	field:    func(l *locConf) **Code { return &l.access },
+	captures: true,
 }
 
 var precontentFamily = family[locConf]{
 	name: "precontent_by_lua", slot: locSlot, in: inHTTP, forms: []form{asBlock, asFile},
-	field: func(l *locConf) **Code { return &l.precontent },
+	field:    func(l *locConf) **Code { return &l.precontent },
+	captures: true,
 }
 
 func accessHandler(r *http.Request) http.Verdict {

@@ -11,6 +11,8 @@ type mainConf struct {
 	init, initWorker, exitWorker *Code
 	// usesSSL and usesProxySSL tell that the phases of handshakes, with clients and with upstreams, have code.
 	usesSSL, usesProxySSL bool
+	// mayCapture tells that there is code that could call ngx.location.capture.
+	mayCapture bool
 }
 
 // srvConf is the code of a server.
@@ -86,6 +88,8 @@ type family[C any] struct {
 	forms []form
 	// field is where the code is kept.
 	field func(*C) **Code
+	// captures tells that the code may call ngx.location.capture.
+	captures bool
 	// used is told that the directive is there.
 	used func(cf *conf.Conf)
 }
@@ -114,6 +118,9 @@ func (f *family[C]) set(cf *conf.Conf, c *C, kind form) (err error) {
 	}
 	if *field, err = readCode(cf, f.name, kind, 0); err != nil {
 		return err
+	}
+	if f.captures {
+		mainSlot.Of(cf.Scope).mayCapture = true
 	}
 	if f.used != nil {
 		f.used(cf)

@@ -9,8 +9,9 @@ import (
 
 var contentFamily = family[locConf]{
 	name: "content_by_lua", slot: locSlot, in: conf.HTTPLocation | conf.HTTPLocationIf, forms: allForms,
-	field: func(l *locConf) **Code { return &l.content },
-	used:  func(cf *conf.Conf) { http.LocOf(cf).Handler = contentHandler },
+	field:    func(l *locConf) **Code { return &l.content },
+	captures: true,
+	used:     func(cf *conf.Conf) { http.LocOf(cf).Handler = contentHandler },
 }
 
 // contentHandler is the content handler of a location with content_by_lua.

@@ -25,7 +25,7 @@ var bodyFamily = family[locConf]{
 func HeaderFilter(r *http.Request, self *http.Module) http.Verdict {
 	l := locSlot.Of(r.Scope)
 	if r.Log.Enabled(log.DebugHTTP) {
-		debugHeader(r, l)
+		debugHeader(r, l, self)
 	}
 	if l.body != nil {
 		r.NeedInMemory = true
@@ -43,12 +43,15 @@ func HeaderFilter(r *http.Request, self *http.Module) http.Verdict {
 	return http.OK
 }
 
-// debugHeader writes the lines that nginx's debug log has.
-func debugHeader(r *http.Request, l *locConf) {
+// debugHeader writes the lines that nginx's debug log has, those about captures only where some code may capture.
+func debugHeader(r *http.Request, l *locConf, self *http.Module) {
 	if l.header != nil || l.body != nil {
 		r.Logf(log.DebugHTTP, nil, `lua header filter for user lua code, uri "%s"`, r.URI)
 	}
-	r.Logf(log.DebugHTTP, nil, `lua capture header filter, uri "%s"`, r.URI)
+	if mainSlot.Of(r.Scope).mayCapture {
+		r.Logf(log.DebugHTTP, nil, `lua capture header filter, uri "%s"`, r.URI)
+		r.FilterBody(self) // which has a line to write, too
+	}
 }
 
 func headerFilter(r *http.Request, code *Code) http.Verdict {
@@ -82,6 +85,9 @@ func headerFilter(r *http.Request, code *Code) http.Verdict {
 // ngx.location.capture made.
 func BodyFilter(r *http.Request, in []http.Buf, next http.Next) error {
 	c := api.RequestCtx.Of(r)
+	if r.Log.Enabled(log.DebugHTTP) && mainSlot.Of(r.Scope).mayCapture {
+		r.Logf(log.DebugHTTP, nil, `lua capture body filter, uri "%s"`, r.URI)
+	}
 	if code := locSlot.Of(r.Scope).body; code != nil {
 		if c == nil {
 			c = api.Of(r)

@@ -11,12 +11,14 @@ import (
 
 var rewriteFamily = family[locConf]{
 	name: "rewrite_by_lua", slot: locSlot, in: inHTTP, forms: allForms,
-	field: func(l *locConf) **Code { return &l.rewrite },
+	field:    func(l *locConf) **Code { return &l.rewrite },
+	captures: true,
 }
 
 var serverRewriteFamily = family[srvConf]{
 	name: "server_rewrite_by_lua", slot: srvSlot, in: conf.HTTPMain | conf.HTTPServer, forms: []form{asBlock, asFile},
-	field: func(s *srvConf) **Code { return &s.serverRewrite },
+	field:    func(s *srvConf) **Code { return &s.serverRewrite },
+	captures: true,
 }
 
 func rewriteHandler(r *http.Request) http.Verdict {
