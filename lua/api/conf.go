@@ -1,15 +1,19 @@
 package api
 
 import (
+	"os"
 	"strings"
 	"time"
 
 	"moongate/conf"
+	"moongate/core/process"
+	"moongate/lua/vm"
 )
 
 // MainConf are the lua_* settings of the http block.
 type MainConf struct {
 	PackagePath, PackageCPath                          conf.Opt[string]
+	envPath, envCPath                                  string // LUA_PATH and LUA_CPATH
 	MaxPendingTimers, MaxRunningTimers                 conf.Opt[int64]
 	RegexCacheMax, RegexMatchLimit                     conf.Opt[int64]
 	ThreadCacheMax, WorkerThreadPool                   conf.Opt[int64]
@@ -171,6 +175,28 @@ func sslDirectives() []conf.Directive {
 				o.Put(append(o.V, [2]string{cf.Args[0], cf.Args[1]}))
 				return nil
 			}),
+	}
+}
+
+// ReadEnvironment takes LUA_PATH and LUA_CPATH of the master's environment, in which nginx makes the VM: no env directive
+// need name them.
+func (m *MainConf) ReadEnvironment(cycle *process.Cycle) error {
+	paths, err := cycle.Recall("search paths of Lua", func() ([]string, error) {
+		return []string{os.Getenv("LUA_PATH"), os.Getenv("LUA_CPATH")}, nil
+	})
+	if err == nil {
+		m.envPath, m.envCPath = paths[0], paths[1]
+	}
+	return err
+}
+
+// options are those of every VM: where modules are looked for.
+func (e *Engine) options() vm.Options {
+	m, prefix := e.Main, e.Cycle.Conf.Prefix
+	return vm.Options{
+		PackagePath: searchPath(m.PackagePath.V, prefix), PackageCPath: searchPath(m.PackageCPath.V, prefix),
+		EnvPath: m.envPath, EnvCPath: m.envCPath,
+		SharedGlobals: true,
 	}
 }
 

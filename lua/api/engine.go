@@ -70,17 +70,12 @@ func (e *Engine) Base(p Phase) *Ctx {
 }
 
 func (e *Engine) newVM(cache bool) *vm.VM {
-	prefix := e.Cycle.Conf.Prefix
-	v := vm.New(vm.Options{
-		PackagePath:   searchPath(e.Main.PackagePath.V, prefix),
-		PackageCPath:  searchPath(e.Main.PackageCPath.V, prefix),
-		CodeCache:     cache,
-		SharedGlobals: true,
-		Scheduler:     e.sched,
-		OnPanic: func(value any, stack []byte) {
-			e.Cycle.Log().Log(log.Alert, nil, "panic: %v\n%s", value, stack)
-		},
-	})
+	o := e.options()
+	o.CodeCache, o.Scheduler = cache, e.sched
+	o.OnPanic = func(value any, stack []byte) {
+		e.Cycle.Log().Log(log.Alert, nil, "panic: %v\n%s", value, stack)
+	}
+	v := vm.New(o)
 	e.openNDK(v)
 	openThreads(v)
 	e.guardGlobals(v)

@@ -109,15 +109,12 @@ func (e *Engine) threadVM() *vm.VM {
 // newThreadVM makes a VM that shares nothing with the worker's but the shared dictionaries. It has the functions that
 // need no request: those about strings, ngx.config and ngx.shared.
 func (e *Engine) newThreadVM() *vm.VM {
-	prefix := e.Cycle.Conf.Prefix
-	v := vm.New(vm.Options{
-		PackagePath:  searchPath(e.Main.PackagePath.V, prefix),
-		PackageCPath: searchPath(e.Main.PackageCPath.V, prefix),
-		CodeCache:    true, SharedGlobals: true,
-		OnPanic: func(value any, stack []byte) {
-			e.Loop.Post(func() { e.Cycle.Log().Log(log.Alert, nil, "panic: %v\n%s", value, stack) })
-		},
-	})
+	o := e.options()
+	o.CodeCache = true
+	o.OnPanic = func(value any, stack []byte) {
+		e.Loop.Post(func() { e.Cycle.Log().Log(log.Alert, nil, "panic: %v\n%s", value, stack) })
+	}
+	v := vm.New(o)
 	// The clock, the log and the memory of the worker are the loop's.
 	apart := &Engine{Cycle: e.Cycle, Main: e.Main, HTTP: e.HTTP, masterPID: e.masterPID}
 	vm.ThreadOf(v.L).Data = &Ctx{Engine: apart, VM: v, Phase: Timer, log: log.New(e.Cycle.LogEnv()).With(nil, 0)}

@@ -40,6 +40,9 @@ func Start(cf *conf.Conf, main *http.MainConf) error {
 	if cf.Cycle.Test {
 		return nil
 	}
+	if err := settings.ReadEnvironment(cycle); err != nil {
+		return err
+	}
 	var err error
 	if settings.Bare, err = main.Inherited(cf); err != nil {
 		return err

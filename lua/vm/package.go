@@ -15,13 +15,13 @@ const (
 )
 
 // searchPath fills a configured path in: ";;" stands for the default path.
-func searchPath(path, def string) lua.LString {
+func searchPath(path, def string) string {
 	if path == "" {
-		return lua.LString(def)
+		return def
 	}
 	path = strings.ReplaceAll(path, ";;", ";\x01;")
 	path = strings.ReplaceAll(path, "\x01", def)
-	return lua.LString(strings.Trim(path, ";"))
+	return strings.Trim(path, ";")
 }
 
 func (v *VM) openPackage() {
@@ -33,8 +33,8 @@ func (v *VM) openPackage() {
 	})
 	v.pkg.RawSetString("loaded", v.loaded)
 	v.pkg.RawSetString("preload", v.preload)
-	v.pkg.RawSetString("path", searchPath(v.opts.PackagePath, defaultPath))
-	v.pkg.RawSetString("cpath", searchPath(v.opts.PackageCPath, defaultCPath))
+	v.pkg.RawSetString("path", lua.LString(searchPath(v.opts.PackagePath, searchPath(v.opts.EnvPath, defaultPath))))
+	v.pkg.RawSetString("cpath", lua.LString(searchPath(v.opts.PackageCPath, searchPath(v.opts.EnvCPath, defaultCPath))))
 	v.pkg.RawSetString("config", lua.LString("/\n;\n?\n!\n-\n"))
 	loaders := NewTable(0, 4)
 	for _, f := range []lua.LGFunction{v.preloadSearcher, v.fileSearcher, v.nativeSearcher} {

@@ -16,8 +16,10 @@ import (
 
 // Options configure a VM. The zero value works: a VM without cache whose coroutines run on goroutines of its own.
 type Options struct {
-	// PackagePath and PackageCPath are the initial package.path and package.cpath; ";;" in them stands for the default.
+	// PackagePath and PackageCPath are the initial package.path and package.cpath; ";;" in them stands for the default:
+	// EnvPath and EnvCPath, which are the variables LUA_PATH and LUA_CPATH, whose ";;" stands for LuaJIT's own paths.
 	PackagePath, PackageCPath string
+	EnvPath, EnvCPath         string
 	// SharedGlobals has all threads use the globals of the VM; otherwise each thread of GetThread has its own, which
 	// inherit from those.
 	SharedGlobals bool

@@ -129,7 +129,7 @@ func (r *run) start() error {
 	if err != nil {
 		return err
 	}
-	r.server, err = r.target.start(r.prefix, r.target.globals(r.spec, string(conf)), r.spec.Daemon || sets(string(conf), "daemon"))
+	r.server, err = r.target.start(r.prefix, r.target.globals(r.spec, string(conf)), r.spec.Environment, r.spec.Daemon || sets(string(conf), "daemon"))
 	return err
 }
 

@@ -154,12 +154,13 @@ func (t *Target) command(prefix, log, globals string, args ...string) *exec.Cmd 
 }
 
 // start starts the server and waits until its pid file is there, which nginx writes once it listens.
-func (t *Target) start(prefix, globals string, daemon bool) (*server, error) {
+func (t *Target) start(prefix, globals string, environment []string, daemon bool) (*server, error) {
 	if !daemon {
 		globals += "daemon off; "
 	}
 	s := &server{prefix: prefix, daemon: daemon, exited: make(chan struct{})}
 	s.cmd = t.command(prefix, "logs/error.log", globals, "-c", "conf/nginx.conf")
+	s.cmd.Env = append(s.cmd.Environ(), environment...)
 	s.cmd.Stdout, s.cmd.Stderr = &s.stderr, &s.stderr
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.cmd.Start(); err != nil {

@@ -26,6 +26,7 @@ type Spec struct {
 	Since        string           // the first nginx version that behaves so; older oracles skip the spec
 	Needs        []string         // optional parts it uses: keys of needs
 	Allows       []*regexp.Regexp // log lines at alert or emerg that the spec expects
+	Environment  []string         // NAME=value that the server is started with
 	Daemon       bool             // start without "daemon off", so the started command returns by itself
 
 	Files []txtar.File // what goes into the prefix, the configuration included
@@ -125,6 +126,8 @@ func (s *Spec) parseHead(head string) error {
 				return fmt.Errorf("allows: %w", err)
 			}
 			s.Allows = append(s.Allows, re)
+		case "environment":
+			s.Environment = append(s.Environment, value)
 		case "daemon":
 			s.Daemon = value == "on"
 		}
