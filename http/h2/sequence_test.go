@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"strings"
 	"testing"
 	"time"
 
@@ -222,6 +223,31 @@ func (s *testServer) run(t testing.TB, in []byte) {
 		t.Error(p.err)
 	}
 	s.settle(t)
+}
+
+// TestPanic: a request that panics ends its connection, and nothing is left of
+// it.
+func TestPanic(t *testing.T) {
+	t.Parallel()
+	s := newServer(t, sequences)
+	p := s.play(t)
+	for i, path := range []string{"/panic", "/large"} {
+		b := http2.AppendMethod(nil, "GET")
+		b = http2.AppendScheme(b, false)
+		b = http2.AppendPath(b, path)
+		b = http2.AppendAuthority(b, "localhost")
+		p.send(append(http2.AppendHead(nil, len(b), http2.FrameHeaders, http2.FlagEndStream|http2.FlagEndHeaders, uint32(2*i+1)), b...))
+	}
+	for range p.pongs {
+	}
+	p.Close()
+	if p.err != nil || !p.m.closing {
+		t.Errorf("GOAWAY sent: %v, %v", p.m.closing, p.err)
+	}
+	s.settle(t)
+	if text := s.panicked.Load(); text == nil || !strings.Contains(*text, "on purpose") {
+		t.Error("the panic is not reported")
+	}
 }
 
 const sequences = `

@@ -52,6 +52,8 @@ func answer(r *http.Request) http.Verdict {
 			return v
 		}
 		return r.Respond(http.StatusOK, "text/plain", strconv.FormatInt(r.Body.Size, 10))
+	case "/panic":
+		panic("on purpose")
 	case "/late":
 		if err := r.Conn.Loop().Sleep(2 * time.Millisecond); err != nil {
 			return http.StatusClientClosed

@@ -80,6 +80,12 @@ func (h *conn) newStream(id uint32, inClosed bool, wanted *dependency) *stream {
 func (s *stream) start() { s.c.Loop().Go(s.run) }
 
 func (s *stream) serve() {
+	ended := false
+	defer func() {
+		if !ended {
+			s.panicked()
+		}
+	}()
 	s.c.Action = ""
 	s.c.Loop().Stats().Requests.Add(1)
 	r, v := s.r, s.verdict
@@ -96,6 +102,18 @@ func (s *stream) serve() {
 		r.Run()
 	}
 	s.finish()
+	ended = true
+}
+
+// panicked ends the connection, since the state of a request that panicked is
+// not known. Nothing of the stream is used again.
+func (s *stream) panicked() {
+	s.detach()
+	h := s.h
+	h.fail(http2.InternalError)
+	if h.reader != nil {
+		h.reader.Ready()
+	}
 }
 
 // finish ends the stream (ngx_http_v2_close_stream).
@@ -128,6 +146,22 @@ func (s *stream) misdeclared() bool {
 // leave takes the stream, which has ended or whose header did not become
 // complete, out of its connection.
 func (s *stream) leave() {
+	s.detach()
+	s.r.Free()
+	s.c.Release()
+	if w := workerOf(s.h.c); len(w.streams) < keptStreams {
+		const kept = 16 << 10
+		body := s.body[:0]
+		if cap(body) > kept {
+			body = nil
+		}
+		*s = stream{run: s.run, body: body, arrived: s.arrived[:0], header: builder{cookies: s.header.cookies[:0]}}
+		w.streams = append(w.streams, s)
+	}
+}
+
+// detach makes the connection forget the stream.
+func (s *stream) detach() {
 	h := s.h
 	h.dequeue(s)
 	h.yield(s)
@@ -138,18 +172,7 @@ func (s *stream) leave() {
 	if h.block.trails == s {
 		h.block.trails = nil
 	}
-	s.r.Free()
-	s.c.Release()
 	h.processing--
-	if w := workerOf(h.c); len(w.streams) < keptStreams {
-		const kept = 16 << 10
-		body := s.body[:0]
-		if cap(body) > kept {
-			body = nil
-		}
-		*s = stream{run: s.run, body: body, arrived: s.arrived[:0], header: builder{cookies: s.header.cookies[:0]}}
-		w.streams = append(w.streams, s)
-	}
 }
 
 // reset sends RST_STREAM.
