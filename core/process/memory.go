@@ -1,6 +1,7 @@
 package process
 
 import (
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"strconv"
@@ -24,12 +25,33 @@ func settleMemory(environ []string) {
 	if v, ok := lookup(environ, "GOGC"); ok && v != workerGOGC {
 		return
 	}
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(sample)
-	if sample[0].Value.Kind() != metrics.KindUint64 {
+	(&collector{sample: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}).settle()
+}
+
+// collector sets GOGC anew after each collection: a load may make the heap many
+// times what it was at the start.
+type collector struct {
+	sample  []metrics.Sample
+	percent int
+}
+
+// token is garbage whose finalizer tells of a collection. It is too large for
+// the allocator to put it together with others.
+type token struct{ _ [16]byte }
+
+// settle sets GOGC for the heap as it is, now and after each collection.
+func (c *collector) settle() {
+	metrics.Read(c.sample)
+	if c.sample[0].Value.Kind() != metrics.KindUint64 {
 		return
 	}
-	debug.SetGCPercent(gcPercent(sample[0].Value.Uint64()))
+	// Setting it stops all threads for a moment, which a small change is not worth.
+	const much = 4
+	if p := gcPercent(c.sample[0].Value.Uint64()); max(p-c.percent, c.percent-p) > c.percent/much {
+		c.percent = p
+		debug.SetGCPercent(p)
+	}
+	runtime.SetFinalizer(new(token), func(*token) { c.settle() })
 }
 
 // gcPercent is GOGC for a heap of that many live bytes.
