@@ -228,7 +228,6 @@ func (s *testServer) run(t testing.TB, in []byte) {
 // TestPanic: a request that panics ends its connection, and nothing is left of
 // it.
 func TestPanic(t *testing.T) {
-	t.Parallel()
 	s := newServer(t, sequences)
 	p := s.play(t)
 	for i, path := range []string{"/panic", "/large"} {
@@ -281,7 +280,6 @@ func FuzzSequences(f *testing.F) {
 
 // TestSequences plays random scripts.
 func TestSequences(t *testing.T) {
-	t.Parallel()
 	s := newServer(t, sequences)
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for range 150 {

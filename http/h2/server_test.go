@@ -65,6 +65,8 @@ func answer(r *http.Request) http.Verdict {
 
 // newServer starts a server for a test. What the http block says besides is up
 // to the test.
+//
+// Its tests are not parallel: composing the modules writes to their variables.
 func newServer(t testing.TB, text string) *testServer {
 	t.Helper()
 	m, err := httptest.Load(text+"\nserver { listen 8080; http2 on; location / { answer; } }", Module, answers)
