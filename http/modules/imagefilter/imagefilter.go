@@ -181,9 +181,6 @@ func headerFilter(r *http.Request) http.Verdict {
 		return http.OK
 	}
 	c := slot.Of(r.Scope)
-	if c.action.V.kind == off {
-		return http.OK
-	}
 	const multipart = "multipart/x-mixed-replace"
 	if t := r.Out.ContentType; len(t) >= len(multipart) && strings.EqualFold(t[:len(multipart)], multipart) {
 		r.Error("image filter: multipart/x-mixed-replace response")
