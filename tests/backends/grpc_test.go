@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"bufio"
 	"crypto/tls"
 	"encoding/binary"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"moongate/http/wire/http2"
 )
 
 // service is a gRPC service: gRPC over HTTP/2 as its specification says it is on
@@ -140,6 +143,9 @@ func (s *stub) call(t *testing.T, method string, body io.Reader) *http.Response 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { resp.Body.Close() })
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("%s: %s", method, resp.Status)
+	}
 	return resp
 }
 
@@ -153,8 +159,8 @@ func finish(t *testing.T, resp *http.Response, status string) {
 	if got == "" {
 		got = resp.Header.Get("Grpc-Status")
 	}
-	if got != status || resp.StatusCode != http.StatusOK {
-		t.Errorf("%s, status %q %q, want %q", resp.Status, got, resp.Trailer.Get("Grpc-Message"), status)
+	if got != status {
+		t.Errorf("status %q %q, want %q", got, resp.Trailer.Get("Grpc-Message"), status)
 	}
 }
 
@@ -251,6 +257,63 @@ func calls(t *testing.T, s *stub) {
 		out.Close()
 		finish(t, resp, "0")
 	})
+}
+
+// TestLateFrames uses a connection again to a server that resets a stream, and
+// gives back its window, when the response is there already and the next request
+// is on its way.
+func TestLateFrames(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer c.Close()
+		in := bufio.NewReader(c)
+		if _, err := in.Discard(len(http2.Preface)); err != nil {
+			return
+		}
+		out := http2.AppendHead(nil, 0, http2.FrameSettings, 0, 0)
+		var head [http2.HeadSize]byte
+		for {
+			if _, err := io.ReadFull(in, head[:]); err != nil {
+				return
+			}
+			f, n := http2.ParseHead(head[:])
+			if _, err := in.Discard(n); err != nil {
+				return
+			}
+			if f.Kind != http2.FrameHeaders {
+				continue
+			}
+			if last := f.ID - 2; f.ID > 1 {
+				out = http2.AppendNumber(out, http2.FrameRST, last, uint32(http2.NoError))
+				out = http2.AppendNumber(out, http2.FrameWindow, last, 100)
+			}
+			const ok = "\x88" // ":status: 200"
+			out = append(http2.AppendHead(out, len(ok), http2.FrameHeaders, http2.FlagEndHeaders|http2.FlagEndStream, f.ID), ok...)
+			_, _ = c.Write(out)
+			out = out[:0]
+		}
+	}()
+	s := start(t, `late frames
+-- http.conf --
+upstream service { server `+l.Addr().String()+`; keepalive 1; }
+server {
+    listen 127.0.0.1:8080;
+    location / { grpc_pass grpc://service; }
+    location /proxy { proxy_http_version 2; proxy_pass http://service; }
+}
+`)
+	for _, path := range []string{"/", "/", "/proxy", "/proxy"} {
+		ask(t, "GET", "http://"+s.Addr(8080)+path, nil).want(t, 200, "")
+	}
 }
 
 // TestProxyHTTP2 passes requests of HTTP/1.1 on to a server of HTTP/2.

@@ -102,12 +102,27 @@ func (s *Stream) begin() error {
 		}
 	}
 	switch {
+	case s.late():
+		if err := s.beginPayload(); err != nil {
+			return err
+		}
+		f.Kind = frameSkipped
+		return nil
 	case f.ID != 0 && f.ID != s.id:
 		return s.fail("upstream sent frame for unknown stream %d", f.ID)
 	case f.ID != 0 && s.done && f.Kind != http2.FrameRST && f.Kind != http2.FrameWindow:
 		return s.fail("upstream sent frame for closed stream %d", f.ID)
 	}
 	return s.beginPayload()
+}
+
+// late reports whether the frame is about an earlier stream and means nothing
+// any more (RFC 9113, 5.1). A server that answers before it has seen the end of
+// the request resets the stream behind its response: the connection may be in
+// use again by then, which nginx holds against the next response.
+func (s *Stream) late() bool {
+	f := &s.in.frame
+	return f.ID%2 == 1 && f.ID < s.id && (f.Kind == http2.FrameRST || f.Kind == http2.FrameWindow)
 }
 
 // beginKept is begin for a frame of a response in the cache: nothing counts but

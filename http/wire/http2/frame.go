@@ -1,6 +1,6 @@
 // Package http2 is what HTTP/2 looks like on the wire, whoever speaks it: frames
 // (RFC 9113) and the encoding of fields (RFC 7541). It is pure: bytes in,
-// structs out. Fields are decoded by golang.org/x/net/http2/hpack.
+// structs out.
 package http2
 
 import "encoding/binary"
