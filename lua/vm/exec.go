@@ -411,6 +411,11 @@ moved: // the registers may have moved
 				}
 				continue
 			}
+		case lua.OP_VARARG:
+			if b := argB(i); b != 0 {
+				spreadVararg(rg, cf, int(argA(i)), int(b)-1)
+				continue
+			}
 		case lua.OP_NOP:
 			continue
 		}
@@ -421,7 +426,7 @@ moved: // the registers may have moved
 		instructions[op](l, i, bottom)
 		pc = cf.Pc
 		t.high = max(t.high, rg.top)
-		if op != lua.OP_VARARG || argB(i) != 0 {
+		if op != lua.OP_VARARG { // which leaves all arguments, up to the top
 			rg.top = top
 		}
 		goto moved

@@ -147,6 +147,21 @@ func (t *Thread) enterVararg(f *frame) {
 	t.high = max(t.high, top)
 }
 
+// spreadVararg puts the first n variable arguments of frame f into its registers from a on, nil for those that are not
+// there. gopher-lua's instruction takes the registers behind them for unused, but in `a, b = 1, ...` with locals there may
+// be live ones.
+func spreadVararg(rg *registers, f *frame, a, n int) {
+	to := rg.array[f.LocalBase+a : f.LocalBase+a+n]
+	np := int(f.Fn.Proto.NumParameters)
+	copied := 0
+	if f.NArgs > np {
+		copied = copy(to, rg.array[f.Base+1+np:f.Base+1+f.NArgs])
+	}
+	for i := copied; i < n; i++ {
+		to[i] = lua.LNil
+	}
+}
+
 // tailCall makes frame f that of fn, which is in register at with nargs arguments behind it.
 func (t *Thread) tailCall(f *frame, fn *lua.LFunction, at, nargs int) {
 	rg := regs(t.L)
