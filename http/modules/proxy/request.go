@@ -149,9 +149,7 @@ func (x *exchange) appendHeader(b []byte) []byte {
 	h := x.conf.headers.For(x.Exchange)
 	host := x.vars.host
 	if h.Host != nil {
-		if s := h.Host.Eval(x.R); s != "" || x.conf.version.V == http.Version10 {
-			host = s
-		}
+		host = h.Host.Eval(x.R)
 	}
 	if host != "" {
 		b = appendField(b, "Host", host)
