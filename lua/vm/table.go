@@ -307,11 +307,21 @@ type walk struct {
 	i int // in keys
 }
 
+// zero is the key that LuaJIT keeps in front of the array. Programs with tables from 0 on see that a traversal meets it
+// first, so it does here.
+var zero lua.LValue = lua.LNumber(0)
+
 // nextKey is the entry of t after key, nil at the end; ok is false for a key that is not there.
 func (v *VM) nextKey(t *lua.LTable, key lua.LValue, value *lua.LValue) (next lua.LValue, ok bool) {
 	in := inside(t)
 	i := 0
-	if n, ok := arrayIndex(key); ok || isNil(key) {
+	if in.dict != nil && isNil(key) {
+		if x, ok := in.dict[zero]; ok {
+			*value = x
+			return zero, true
+		}
+	}
+	if n, ok := arrayIndex(key); ok || isNil(key) || key == zero {
 		for ; n < len(in.array); n++ {
 			if x := in.array[n]; !isNil(x) {
 				*value = x
@@ -331,7 +341,7 @@ func (v *VM) nextKey(t *lua.LTable, key lua.LValue, value *lua.LValue) (next lua
 		i++
 	}
 	for ; i < len(in.keys); i++ {
-		if x, ok := in.hashed(in.keys[i]); ok {
+		if x, ok := in.hashed(in.keys[i]); ok && in.keys[i] != zero {
 			v.walk = walk{t, i}
 			*value = x
 			return in.keys[i], true
@@ -345,6 +355,9 @@ func (v *VM) nextKey(t *lua.LTable, key lua.LValue, value *lua.LValue) (next lua
 func Pairs(t *lua.LTable) iter.Seq2[lua.LValue, lua.LValue] {
 	return func(yield func(k, v lua.LValue) bool) {
 		in := inside(t)
+		if x, ok := in.dict[zero]; ok && !yield(zero, x) {
+			return
+		}
 		for i, x := range in.array {
 			if !isNil(x) && !yield(lua.LNumber(i+1), x) {
 				return
@@ -354,7 +367,7 @@ func Pairs(t *lua.LTable) iter.Seq2[lua.LValue, lua.LValue] {
 			in.arrange()
 		}
 		for _, k := range in.keys {
-			if x, ok := in.hashed(k); ok && !yield(k, x) {
+			if x, ok := in.hashed(k); ok && k != zero && !yield(k, x) {
 				return
 			}
 		}
