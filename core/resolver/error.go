@@ -68,3 +68,18 @@ func (e answerError) Error() string { return string(e) }
 func answerErrorf(format string, args ...any) error {
 	return answerError(fmt.Sprintf(format, args...))
 }
+
+// serverError is a response that does not answer its question.
+type serverError struct {
+	code Code
+	id   uint16
+	name string // that was asked for, if known
+}
+
+func (e *serverError) Error() string {
+	s := fmt.Sprintf("DNS error (%d: %s), query id:%d", int(e.code), e.code, e.id)
+	if e.name != "" {
+		s += `, name:"` + e.name + `"`
+	}
+	return s
+}

@@ -7,7 +7,6 @@ import (
 	"net/netip"
 	"slices"
 
-	"golang.org/x/net/dns/dnsmessage"
 	"golang.org/x/sys/unix"
 
 	"moongate/core/event"
@@ -148,18 +147,33 @@ func (r *Resolver) receive(msg []byte, s *server, tcp bool) {
 	if err == nil {
 		err = r.answer(s)
 	}
+	if e, ok := err.(*serverError); ok && e.code == FormatError {
+		e.name = r.asking(e.id) // the response may come without the question
+	}
 	if err != nil {
 		r.cfg.Log.Log(log.Error, nil, "%s", err)
 	}
 }
 
+// asking returns the name of a query in flight.
+func (r *Resolver) asking(id uint16) string {
+	for _, n := range r.nodes {
+		for i := range n.asked {
+			if n.pending && n.queries[i].id == id {
+				return n.key.name
+			}
+		}
+	}
+	return ""
+}
+
 // answer applies the response in r.parser to the node that asked.
 func (r *Resolver) answer(s *server) error {
 	p := &r.parser
-	n := r.nodes[key{kindOf(p.question.Type), string(p.name)}]
+	n := r.nodes[key{kindOf(p.qtype), string(p.name)}]
 	var q *query
 	if n != nil && n.pending {
-		q = n.query(p.question.Type)
+		q = n.query(p.qtype)
 	}
 	if q == nil || q.done {
 		return answerErrorf("unexpected DNS response for %s", p.name)
@@ -182,8 +196,11 @@ func (r *Resolver) answer(s *server) error {
 		if a, err = p.parseAnswers(); err != nil {
 			return err
 		}
-		if a.other != 0 {
-			r.cfg.Log.Log(log.Error, nil, "unexpected RR type %d in DNS response", uint16(a.other))
+		for _, t := range a.other {
+			r.cfg.Log.Log(log.Error, nil, "unexpected RR type %d in DNS response", uint16(t))
+		}
+		if a.useless() {
+			r.cfg.Log.Log(log.Error, nil, "no %s in DNS response", lacking[n.key.kind])
 		}
 	}
 	q.done = true
@@ -194,13 +211,16 @@ func (r *Resolver) answer(s *server) error {
 	return nil
 }
 
+// lacking is what an answer that is useless should have had.
+var lacking = [...]string{kindName: "A or CNAME types", kindAddr: "PTR type", kindSRV: "SRV type"}
+
 // take adds one answer to the node.
-func (n *node) take(qtype dnsmessage.Type, a *answer, code Code) {
+func (n *node) take(qtype rtype, a *answer, code Code) {
 	if n.code == 0 {
 		n.code = code
 	}
 	n.ttl = min(n.ttl, a.ttl)
-	if qtype == dnsmessage.TypeAAAA {
+	if qtype == typeAAAA {
 		n.addrs[1] = a.addrs
 	} else {
 		n.addrs[0] = a.addrs
@@ -208,10 +228,7 @@ func (n *node) take(qtype dnsmessage.Type, a *answer, code Code) {
 	if n.srvs = a.srvs; len(n.srvs) > 1 {
 		slices.SortStableFunc(n.srvs, func(a, b srv) int { return int(a.priority) - int(b.priority) })
 	}
-	if a.cname != "" {
-		n.cname = a.cname
-	}
-	n.target = a.target
+	n.cname, n.target = a.cname, a.target // of the answer that came last, as nginx has it
 }
 
 // verdict is the result of a node whose queries are all answered.
@@ -220,7 +237,7 @@ func (n *node) verdict() Code {
 		return n.code
 	}
 	if len(n.addrs[0])+len(n.addrs[1])+len(n.srvs) > 0 || n.target != "" {
-		n.cname = "" // the answer followed it for us
+		n.cname = "" // of the other family, which has no addresses
 		return 0
 	}
 	if n.cname == "" {
@@ -230,7 +247,7 @@ func (n *node) verdict() Code {
 }
 
 // query returns the query for a type, nil if it is not asked.
-func (n *node) query(qtype dnsmessage.Type) *query {
+func (n *node) query(qtype rtype) *query {
 	for i := range n.asked {
 		if n.queries[i].qtype == qtype {
 			return &n.queries[i]
@@ -249,11 +266,11 @@ func (n *node) answered() bool {
 	return true
 }
 
-func kindOf(qtype dnsmessage.Type) kind {
+func kindOf(qtype rtype) kind {
 	switch qtype {
-	case dnsmessage.TypePTR:
+	case typePTR:
 		return kindAddr
-	case dnsmessage.TypeSRV:
+	case typeSRV:
 		return kindSRV
 	}
 	return kindName

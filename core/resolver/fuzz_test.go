@@ -23,12 +23,17 @@ func FuzzResponse(f *testing.F) {
 		if p.parseQuestion(msg, tcp) != nil {
 			return
 		}
-		if len(p.name) == 0 || len(p.name) > 255 {
+		if len(p.name) == 0 || len(p.name) > maxName {
 			t.Fatalf("a name of %d bytes", len(p.name))
 		}
 		a, err := p.parseAnswers()
 		if err != nil {
 			return
+		}
+		for _, s := range a.srvs {
+			if len(s.target) > maxName {
+				t.Fatalf("a target of %d bytes", len(s.target))
+			}
 		}
 		if n := len(a.addrs) + len(a.srvs); n > len(msg)/12 {
 			t.Fatalf("%d records in %d bytes", n, len(msg))

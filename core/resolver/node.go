@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/net/dns/dnsmessage"
-
 	"moongate/core/event"
 )
 
@@ -51,7 +49,7 @@ type node struct {
 
 // query is one type of record asked for.
 type query struct {
-	qtype dnsmessage.Type
+	qtype rtype
 	id    uint16
 	wire  []byte
 	tcp   bool // the answer over UDP was truncated

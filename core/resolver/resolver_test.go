@@ -21,6 +21,9 @@ var testZone = zone{
 	"aaaa two.test": {"60 2001:db8::1"},
 	"aaaa six.test": {"60 2001:db8::6"},
 
+	"a cz.test":    {"60 x.test."},
+	"aaaa zc.test": {"60 x.test."},
+
 	"cname www.test":   {"60 X.test."},
 	"cname loop.test":  {"60 loop.test."},
 	"cname out.test":   {"60 gone.test."},
@@ -72,6 +75,8 @@ func TestResolve(t *testing.T) {
 		{"big.test", Config{}, "192.0.2.3"},
 		{"192.0.2.7", Config{}, "192.0.2.7"},
 		{"2001:db8::7", Config{}, "2001:db8::7"},
+		{"cz.test", Config{}, "cz.test could not be resolved (3: Host not found)"}, // the answer about IPv6, the last, is empty
+		{"zc.test", Config{}, "192.0.2.1"},
 		{"gone.test", Config{}, "gone.test could not be resolved (3: Host not found)"},
 		{"none.test", Config{}, "none.test could not be resolved (3: Host not found)"},
 		{"loop.test", Config{}, "loop.test could not be resolved (3: Host not found)"},
@@ -82,7 +87,7 @@ func TestResolve(t *testing.T) {
 		{"", Config{}, " could not be resolved (3: Host not found)"},
 		{"a..test", Config{}, "a..test could not be resolved (3: Host not found)"},
 		{strings.Repeat("a", 64) + ".test", Config{}, strings.Repeat("a", 64) + ".test could not be resolved (3: Host not found)"},
-		{strings.Repeat("a.", 200), Config{}, strings.Repeat("a.", 199) + "a could not be resolved (3: Host not found)"},
+		{strings.Repeat("a.", 300), Config{}, strings.Repeat("a.", 299) + "a could not be resolved (3: Host not found)"},
 	}
 	s := serve(t, testZone.handle)
 	run(t, func(l *event.Loop) {
