@@ -272,7 +272,7 @@ func (h *conn) end() {
 	h.out.drop()
 	delete(workerOf(h.c).conns, h)
 	lc := http.CoreOf(h.c.Server)
-	if h.c.PeerClosed() || lc.LingeringClose.V == http.LingeringOff {
+	if lc.LingeringClose.V == http.LingeringOff {
 		h.c.Close()
 	} else {
 		h.c.CloseLinger(lc.LingeringTime.V, lc.LingeringTimeout.V)
