@@ -20,7 +20,7 @@ func httpSkeleton(main, text string) string {
 error_log logs/error.log info;
 %s
 events {
-    worker_connections 256;
+    worker_connections 1000;
 }
 http {
     client_body_temp_path client_body_temp;
