@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"errors"
+	"strings"
 
 	"moongate/conf"
 	"moongate/core/buf"
@@ -18,12 +19,14 @@ import (
 // ngx_cache_purge. The zero purging is "off".
 type purging struct {
 	method string
+	// all: every response of the cache is removed.
+	all bool
 	// from are the clients that may, everybody if it is empty.
 	from cidr.Set
 }
 
-// purgeRow is the row "PREFIX_cache_purge on | off | method [from all | network
-// …]" or "PREFIX_cache_purge zone key".
+// purgeRow is the row "PREFIX_cache_purge on | off | method [purge_all] [from
+// all | network …]" or "PREFIX_cache_purge zone key".
 func (w Rows[C]) purgeRow() conf.Directive {
 	s := w.Slot
 	return conf.Value(s, w.Prefix+"_cache_purge", in, conf.OneMore, func(c *C) *conf.Opt[purging] { return &w.Of(c).Cache.purge }, purging{},
@@ -47,13 +50,17 @@ func parsePurge(cf *conf.Conf) (p purging, err error) {
 	if len(cf.Args) == 1 {
 		return p, nil
 	}
-	if cf.Args[1] != "from" {
-		return p, cf.Errorf(`invalid parameter "%s", expected "from" keyword`, cf.Args[1])
+	from := cf.Args[1:]
+	if p.all = from[0] == "purge_all"; p.all {
+		from = from[1:]
 	}
-	if cf.Args[2] == "all" {
+	if from[0] != "from" || len(from) == 1 {
+		return p, cf.Errorf(`invalid parameter "%s", expected "from" keyword`, from[0])
+	}
+	if from[1] == "all" {
 		return p, nil
 	}
-	for _, arg := range cf.Args[2:] {
+	for _, arg := range from[1:] {
 		network, exact, ok := cidr.Parse(arg)
 		switch {
 		case !ok:
@@ -118,7 +125,7 @@ func (p *purger) handle(r *http.Request, caches []*cache.Cache) http.Verdict {
 	n := new(cache.Entry)
 	n.Begin(c)
 	n.SetKey(append(n.Key(), p.key.Eval(r)...))
-	return purge(r, n, make([]byte, cache.MaxStart))
+	return purge(r, c, n, make([]byte, cache.MaxStart), false)
 }
 
 // purges reports whether the request is to remove what it would get else, and
@@ -144,15 +151,24 @@ func (e *Exchange) purges() (v http.Verdict, done bool) {
 	n := e.entry
 	e.entry, n.Lock = nil, false // nothing is going to be kept, nor waited for
 	e.makeBuf()
-	return purge(r, n, e.buf), true
+	return purge(r, zone, n, e.buf, p.all), true
 }
 
-// purge removes a response, and says so.
-func purge(r *http.Request, n *cache.Entry, mem []byte) http.Verdict {
-	if n.HeaderStart > cache.MaxStart {
-		return http.StatusNotFound // no file has such a key
+// purge removes the response of an entry, those whose keys begin with what
+// comes before a "*" at the end of its key, or all; and says so.
+func purge(r *http.Request, c *cache.Cache, n *cache.Entry, mem []byte, all bool) (v http.Verdict) {
+	prefix, several := strings.CutSuffix(n.KeyText(), "*")
+	switch {
+	case all:
+		v = c.PurgeAll(r, "")
+	case several:
+		v = c.PurgeAll(r, prefix)
+	case n.HeaderStart > cache.MaxStart:
+		v = http.StatusNotFound // no file has such a key
+	default:
+		v = n.Purge(r, mem)
 	}
-	if v := n.Purge(r, mem); v != http.OK {
+	if v != http.OK {
 		return v
 	}
 	const (

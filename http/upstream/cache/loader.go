@@ -18,7 +18,14 @@ func (c *Cache) load(w *process.Worker) {
 		return
 	}
 	c.started, c.files = w.Loop.NowMsec(), 0
-	done := c.walk(w, c.path.Name)
+	done := c.walk(c.path.Name, func(path string, entry os.DirEntry) bool {
+		if entry.Type().IsRegular() {
+			c.manageFile(w, path)
+		} else {
+			c.deleteFile(path)
+		}
+		return !w.Stopping()
+	})
 	size := c.endLoad(done)
 	if done {
 		c.log().Log(log.Notice, nil, "http file cache: %s %.3fM, bsize: %d", c.path.Name,
@@ -48,9 +55,9 @@ func (c *Cache) endLoad(done bool) (size int64) {
 // batch is how many names of a folder are read at a time.
 const batch = 128
 
-// walk takes note of the files in a folder and its subfolders. It is false if
-// the process is to end.
-func (c *Cache) walk(w *process.Worker, name string) bool {
+// walk visits what there is in a folder and its subfolders. It stops, and is
+// false, when visit is.
+func (c *Cache) walk(name string, visit func(path string, entry os.DirEntry) bool) bool {
 	dir, err := os.Open(name)
 	if err != nil {
 		c.log().Log(log.Crit, err, `opendir() "%s" failed`, name)
@@ -62,16 +69,11 @@ func (c *Cache) walk(w *process.Worker, name string) bool {
 		for _, entry := range list {
 			path := name + "/" + entry.Name()
 			switch {
-			case entry.Type().IsRegular():
-				c.manageFile(w, path)
-			case entry.IsDir():
-				if entry.Name() != "temp" && !c.walk(w, path) {
+			case !entry.IsDir():
+				if !visit(path, entry) {
 					return false
 				}
-			default:
-				c.deleteFile(path)
-			}
-			if w.Stopping() {
+			case entry.Name() != "temp" && !c.walk(path, visit):
 				return false
 			}
 		}
@@ -121,14 +123,17 @@ func (c *Cache) addFile(w *process.Worker, path string) bool {
 		c.log().Log(log.Crit, nil, `cache file "%s" is too small`, path)
 		return false
 	}
-	var key [KeyLen]byte
+	key, ok := fileKey(base)
+	return ok && c.add(w, &key, c.blocks(http.FSSize(&st)))
+}
+
+// fileKey is the key of a file, from the end of its name.
+func fileKey(base string) (key [KeyLen]byte, ok bool) {
 	if len(base) < 2*KeyLen {
-		return false
+		return key, false
 	}
-	if _, err := hex.Decode(key[:], []byte(base[len(base)-2*KeyLen:])); err != nil {
-		return false
-	}
-	return c.add(w, &key, c.blocks(http.FSSize(&st)))
+	_, err := hex.Decode(key[:], []byte(base[len(base)-2*KeyLen:]))
+	return key, err == nil
 }
 
 // add makes a node for a file: ngx_http_file_cache_add.
