@@ -396,7 +396,7 @@ func tableUnpack(l *lua.LState) int {
 	i := OptInt(l, 2, 1)
 	j := 0
 	if l.Get(3) == lua.LNil {
-		j = t.Len()
+		j = length(t)
 	} else {
 		j = CheckInt(l, 3)
 	}

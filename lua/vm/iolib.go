@@ -183,14 +183,7 @@ func (f *file) close(l *lua.LState) int {
 	if err != nil && !errors.As(err, &exit) {
 		return pushResult(l, err, "")
 	}
-	what, code := "exit", f.cmd.ProcessState.ExitCode()
-	if ws, ok := f.cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
-		what, code = "signal", int(ws.Signal())
-	}
-	l.Push(lua.LBool(code == 0))
-	l.Push(lua.LString(what))
-	l.Push(Number(code))
-	return 3
+	return pushExit(l, f.cmd.ProcessState)
 }
 
 func fileClose(l *lua.LState) int { return fileArg(l, 1).close(l) }

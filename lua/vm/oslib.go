@@ -233,8 +233,13 @@ func osExecute(l *lua.LState) int {
 	if cmd.ProcessState == nil {
 		return pushResult(l, err, "")
 	}
-	what, code := "exit", cmd.ProcessState.ExitCode()
-	if ws, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+	return pushExit(l, cmd.ProcessState)
+}
+
+// pushExit is how Lua 5.2 says that a command has ended: true or nil, "exit" or "signal", and which.
+func pushExit(l *lua.LState, state *os.ProcessState) int {
+	what, code := "exit", state.ExitCode()
+	if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
 		what, code = "signal", int(ws.Signal())
 	}
 	if code == 0 {

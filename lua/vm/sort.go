@@ -14,7 +14,7 @@ func (v *VM) tableSort(l *lua.LState) int {
 	if l.Get(2) != lua.LNil {
 		s.less = CheckFunction(l, 2)
 	}
-	n := t.Len()
+	n := length(t)
 	list := make([]lua.LValue, n)
 	for i := range list {
 		list[i] = rawGetInt(t, i+1)

@@ -292,13 +292,23 @@ func (t *table) putHashed(key, value lua.LValue) {
 	}
 }
 
-// length is #t without __len.
+// length is #t without __len. When the array ends with nil it is the border that LuaJIT's search finds, which is not
+// always the last one.
 func length(t *lua.LTable) int {
 	array := inside(t).array
-	if n := len(array); n == 0 || !isNil(array[n-1]) {
+	n := len(array)
+	if n == 0 || !isNil(array[n-1]) {
 		return n
 	}
-	return t.Len()
+	low, high := 0, n
+	for high-low > 1 {
+		if middle := (low + high) / 2; isNil(array[middle-1]) {
+			high = middle
+		} else {
+			low = middle
+		}
+	}
+	return low
 }
 
 // walk is where the last step of a traversal was.

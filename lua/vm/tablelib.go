@@ -29,7 +29,7 @@ func (v *VM) openTable() {
 
 func (v *VM) tableInsert(l *lua.LState) int {
 	t := CheckTable(l, 1)
-	n := t.Len()
+	n := length(t)
 	switch l.GetTop() {
 	case 2:
 		v.rawSet(l, t, lua.LNumber(n+1), l.Get(2))
@@ -53,7 +53,7 @@ func (v *VM) tableInsert(l *lua.LState) int {
 
 func (v *VM) tableRemove(l *lua.LState) int {
 	t := CheckTable(l, 1)
-	n := t.Len()
+	n := length(t)
 	if l.Get(2) == lua.LNil {
 		if n == 0 {
 			return 0
@@ -85,7 +85,7 @@ func (v *VM) tableConcat(l *lua.LState) int {
 	i := OptInt(l, 3, 1)
 	j := 0
 	if l.Get(4) == lua.LNil {
-		j = t.Len()
+		j = length(t)
 	} else {
 		j = CheckInt(l, 4)
 	}
@@ -148,7 +148,7 @@ func tableForeach(l *lua.LState) int {
 
 func tableForeachi(l *lua.LState) int {
 	t, f := CheckTable(l, 1), CheckFunction(l, 2)
-	for i, n := 1, t.Len(); i <= n; i++ {
+	for i, n := 1, length(t); i <= n; i++ {
 		if found := callback(l, f, lua.LNumber(i), rawGetInt(t, i)); found {
 			return 1
 		}

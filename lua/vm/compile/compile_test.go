@@ -81,7 +81,6 @@ c"`, "AAHb\nc"},
 		{`local o = {v = 1} function o:get() return self.v end return o:get(), ("x"):rep(3)`, "1,xxx"},
 		{`while true do break end repeat break until false return 1`, "1"},
 		{`local a <b> = 1`, "t:1: unexpected symbol near '<'"},
-		{`local goto = 1 return goto`, "1"},
 		{`return [==[
 a]]b]==], [[x]]`, "a]]b,x"},
 		{`--[[ c ]] --[==[ d
@@ -105,6 +104,7 @@ func TestErrors(t *testing.T) {
 		{"for", "t:1: '<name>' expected near '<eof>'"},
 		{"for x do", "t:1: '=' or 'in' expected near 'do'"},
 		{"break", "t:1: no loop to break"},
+		{"local goto = 1", "t:1: '<name>' expected near 'goto'"},
 		{"goto x", "t:1: undefined label 'x'"},
 		{"::x:: ::x::", "t:1: duplicate label 'x'"},
 		{"goto x; local a; ::x:: a = 1", "t:1: <goto x> jumps into the scope of local 'a'"},

@@ -187,7 +187,7 @@ func (p *parser) primary() exp {
 		f.dischargeVars(&e)
 		p.callee = "?"
 		return e
-	case tName, tGoto:
+	case tName:
 		p.callee = p.name()
 		return f.variable(p.callee)
 	}
@@ -308,7 +308,7 @@ func (p *parser) parameters() {
 	f := p.fn
 	for first := true; !first || p.lex.tok.kind != ')'; first = false {
 		switch p.lex.tok.kind {
-		case tName, tGoto:
+		case tName:
 			f.declare(p.name())
 		case tDots:
 			p.lex.next()
@@ -361,7 +361,7 @@ func (p *parser) table() exp {
 		case p.lex.tok.kind == '[':
 			key := p.index()
 			p.keyed(&c, &key)
-		case (p.lex.tok.kind == tName || p.lex.tok.kind == tGoto) && p.lex.peek() == '=':
+		case p.lex.tok.kind == tName && p.lex.peek() == '=':
 			key := newExp(kConst, f.stringConst(p.name()))
 			p.keyed(&c, &key)
 		default:

@@ -63,19 +63,14 @@ func (p *parser) expectClose(t, open token, line int) {
 	p.lex.failTok("'%s' expected (to close '%s' at line %d)", t, open, line)
 }
 
-// name reads an identifier; "goto" is one wherever no label follows it.
+// name reads an identifier.
 func (p *parser) name() string {
-	switch p.lex.tok.kind {
-	case tName:
-		s := p.lex.tok.text
-		p.lex.next()
-		return s
-	case tGoto:
-		p.lex.next()
-		return "goto"
+	if p.lex.tok.kind != tName {
+		p.lex.failTok("'%s' expected", tName)
 	}
-	p.lex.failTok("'%s' expected", tName)
-	return ""
+	s := p.lex.tok.text
+	p.lex.next()
+	return s
 }
 
 func (p *parser) atBlockEnd() bool {
@@ -142,12 +137,8 @@ func (p *parser) statement() bool {
 	case tLabel:
 		p.labelStatement()
 	case tGoto:
-		if p.lex.peek() == tName {
-			p.lex.next()
-			p.emitGoto(p.name(), line)
-		} else {
-			p.expressionStatement()
-		}
+		p.lex.next()
+		p.emitGoto(p.name(), line)
 	default:
 		p.expressionStatement()
 	}
