@@ -193,7 +193,12 @@ func (m *MainConf) ReadEnvironment(cycle *process.Cycle) error {
 // options are those of every VM: where modules are looked for.
 func (e *Engine) options() vm.Options {
 	m, prefix := e.Main, e.Cycle.Conf.Prefix
+	idle := int(m.ThreadCacheMax.V)
+	if idle == 0 {
+		idle = -1
+	}
 	return vm.Options{
+		IdleThreads: idle,
 		PackagePath: searchPath(m.PackagePath.V, prefix), PackageCPath: searchPath(m.PackageCPath.V, prefix),
 		EnvPath: m.envPath, EnvCPath: m.envCPath,
 		SharedGlobals: true,

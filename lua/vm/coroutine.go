@@ -53,9 +53,8 @@ func (t *Thread) Parent() *Thread { return t.parent }
 // NewCoroutine makes a suspended coroutine of fn, a child of t.
 func (t *Thread) NewCoroutine(fn *lua.LFunction) *Thread {
 	v := t.vm
-	l, _ := v.coParent.NewThread()
-	l.Env = t.L.Env
-	c := v.adopt(l)
+	c := v.newThread(coroutineDepth)
+	c.L.Env = t.L.Env
 	c.Data, c.parent, c.used = t.Data, t, true
 	c.co = &coroutine{fn: fn, status: Suspended}
 	return c

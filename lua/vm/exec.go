@@ -64,10 +64,11 @@ func isNil(v lua.LValue) bool {
 // frame that the caller has pushed, returns.
 func execute(l *lua.LState, bottom *frame) {
 	t := ThreadOf(l)
-	v, rg, stack := t.vm, regs(l), t.frames
+	v, rg, stack := t.vm, &t.regs, &t.frames
 	current := at[*frame](l, layout.currentFrame)
 	cf := stack.last()
 	*current = cf
+	t.keepRoom()
 	if cf.Fn.IsG {
 		t.finishGo(cf, cf.Fn.GFunction(l))
 		return
@@ -328,7 +329,7 @@ moved: // the registers may have moved
 					nret = lua.MultRet
 				}
 				rg.top = at + 1 + nargs
-				f := stack.push(cf, fn, at, nargs, nret)
+				f := t.push(cf, fn, at, nargs, nret)
 				*current = f
 				t.finishGo(f, fn.GFunction(l))
 				if nret != lua.MultRet {
@@ -340,7 +341,7 @@ moved: // the registers may have moved
 				t.tailCall(cf, fn, at, nargs)
 				goto enter
 			}
-			f := stack.push(cf, fn, at, nargs, int(argC(i))-1)
+			f := t.push(cf, fn, at, nargs, int(argC(i))-1)
 			t.enter(f)
 			*current = f
 			cf = f

@@ -15,7 +15,7 @@ func Call(l *lua.LState, nargs, nret int) {
 		return
 	}
 	t := ThreadOf(l)
-	f := t.frames.push(currentFrame(l), fn, at, nargs, nret)
+	f := t.push(currentFrame(l), fn, at, nargs, nret)
 	if fn.IsG {
 		setCurrentFrame(l, f)
 		t.finishGo(f, fn.GFunction(l))
@@ -88,7 +88,7 @@ func (t *Thread) moveResults(to, from, n, want int) {
 		return
 	}
 	if to+want > len(rg.array) {
-		t.reg.SetTop(to + want)
+		t.setTop(to + want)
 	}
 	if n > want {
 		n = want
@@ -112,7 +112,7 @@ func (t *Thread) enter(f *frame) {
 	top := f.LocalBase + int(p.NumUsedRegisters)
 	if top > len(rg.array) {
 		rg.top = f.LocalBase + f.NArgs
-		t.reg.SetTop(top)
+		t.setTop(top)
 	}
 	for i := f.LocalBase + f.NArgs; i < f.LocalBase+np; i++ {
 		rg.array[i] = lua.LNil
@@ -133,7 +133,7 @@ func (t *Thread) enterVararg(f *frame) {
 	top := first + n + int(p.NumUsedRegisters)
 	rg.top = first + f.NArgs
 	if top > len(rg.array) {
-		t.reg.SetTop(top)
+		t.setTop(top)
 	}
 	for i := first + f.NArgs; i < first+n; i++ {
 		rg.array[i] = lua.LNil
@@ -179,60 +179,6 @@ func (t *Thread) tailCall(f *frame, fn *lua.LFunction, at, nargs int) {
 func (t *Thread) insertSelf(at, nargs int) {
 	rg := regs(t.L)
 	rg.top = at + 1 + nargs
-	t.reg.SetTop(at + 2 + nargs)
+	t.setTop(at + 2 + nargs)
 	copy(rg.array[at+1:at+2+nargs], rg.array[at:at+1+nargs])
-}
-
-// framesPerSegment is lua.FramesPerSegment.
-const framesPerSegment = lua.FramesPerSegment
-
-// frameStack is lua.autoGrowingCallFrameStack: the call frames of a state, in segments that never move.
-type frameStack struct {
-	segments []*[framesPerSegment]frame
-	segIdx   uint16
-	segSp    uint8 // frames used in the segment segIdx
-}
-
-// push adds the frame of a call by parent of the function in register at. Unlike gopher-lua it keeps the segments it has
-// once filled.
-func (s *frameStack) push(parent *frame, fn *lua.LFunction, at, nargs, nret int) *frame {
-	if s.segSp >= framesPerSegment {
-		s.grow()
-	}
-	f := &s.segments[s.segIdx][s.segSp&(framesPerSegment-1)]
-	f.Idx = int(s.segIdx)*framesPerSegment + int(s.segSp)
-	s.segSp++
-	f.Fn, f.Parent = fn, parent
-	f.Pc, f.TailCall = 0, 0
-	f.Base, f.LocalBase, f.ReturnBase = at, at+1, at
-	f.NArgs, f.NRet = nargs, nret
-	return f
-}
-
-func (s *frameStack) grow() {
-	if int(s.segIdx)+1 >= len(s.segments) {
-		panic(overflow)
-	}
-	s.segIdx++
-	s.segSp = 0
-	if s.segments[s.segIdx] == nil {
-		s.segments[s.segIdx] = new([framesPerSegment]frame)
-	}
-}
-
-// pop drops the last frame.
-func (s *frameStack) pop() {
-	if s.segSp == 0 {
-		s.segIdx--
-		s.segSp = framesPerSegment
-	}
-	s.segSp--
-}
-
-// last is the frame on top of a stack that is not empty.
-func (s *frameStack) last() *frame {
-	if s.segSp == 0 {
-		return &s.segments[s.segIdx-1][framesPerSegment-1]
-	}
-	return &s.segments[s.segIdx][s.segSp-1]
 }

@@ -38,8 +38,12 @@ type openUpvalue struct {
 
 // registers is lua.registry.
 type registers struct {
-	array []lua.LValue
-	top   int
+	array   []lua.LValue
+	top     int
+	growBy  int
+	maxSize int
+	alloc   unsafe.Pointer
+	handler iface
 }
 
 // table is lua.LTable.
@@ -52,21 +56,9 @@ type table struct {
 	k2i       map[lua.LValue]int
 }
 
-// callStack and registerFile are methods of gopher-lua's private types.
-type callStack interface {
-	Sp() int
-	SetSp(int)
-}
-
-type registerFile interface {
-	Top() int
-	SetTop(int)
-}
-
 // offsets of the fields of lua.LState.
 type stateLayout struct {
 	reg, stack, currentFrame, uvcache, hasErrorFunc, ctx, mainLoop uintptr
-	regType, stackType                                             reflect.Type
 }
 
 var layout = newLayout()
@@ -85,18 +77,28 @@ func newLayout() stateLayout {
 	sameLayout(reflect.TypeFor[frame](), cur.Type.Elem())
 	sameLayout(reflect.TypeFor[openUpvalue](), uv.Type.Elem())
 	sameLayout(reflect.TypeFor[table](), reflect.TypeFor[lua.LTable]())
+	sameLayout(reflect.TypeFor[frameStack](), stackType(stack))
 	return stateLayout{
 		reg: reg.Offset, stack: stack.Offset, currentFrame: cur.Offset, uvcache: uv.Offset,
 		hasErrorFunc: field("hasErrorFunc").Offset, ctx: field("ctx").Offset, mainLoop: field("mainLoop").Offset,
-		regType: reg.Type, stackType: stack.Type,
 	}
 }
 
-// sameLayout checks that the fields of ours are the first of theirs.
+// stackType is the type that the call stack of a state made with MinimizeStackMemory has.
+func stackType(field reflect.StructField) reflect.Type {
+	l := lua.NewState(lua.Options{MinimizeStackMemory: true, CallStackSize: 1, RegistrySize: 1, SkipOpenLibs: true})
+	return reflect.ValueOf(l).Elem().FieldByIndex(field.Index).Elem().Type().Elem()
+}
+
+// sameLayout checks that a type of ours is one of theirs, field by field.
 func sameLayout(ours, theirs reflect.Type) {
+	if ours.Size() != theirs.Size() || ours.NumField() != theirs.NumField() {
+		panic("vm: " + theirs.String() + " is not as expected: unknown version of gopher-lua")
+	}
 	for i := range ours.NumField() {
 		a, b := ours.Field(i), theirs.Field(i)
-		if a.Name != b.Name || a.Offset != b.Offset || a.Type.Kind() != b.Type.Kind() && a.Type.Kind() != reflect.UnsafePointer {
+		opaque := a.Type.Kind() == reflect.UnsafePointer || a.Type == reflect.TypeFor[iface]() && b.Type.Kind() == reflect.Interface
+		if a.Name != b.Name || a.Offset != b.Offset || a.Type.Size() != b.Type.Size() || a.Type.Kind() != b.Type.Kind() && !opaque {
 			panic("vm: " + theirs.String() + "." + b.Name + " is not as expected: unknown version of gopher-lua")
 		}
 	}
@@ -111,11 +113,11 @@ func setCurrentFrame(l *lua.LState, f *frame) { *at[*frame](l, layout.currentFra
 
 func regs(l *lua.LState) *registers { return *at[*registers](l, layout.reg) }
 
-// framesOf is the call stack of a state that was made with MinimizeStackMemory.
-func framesOf(l *lua.LState) *frameStack {
-	stack := reflect.NewAt(layout.stackType, unsafe.Pointer(at[byte](l, layout.stack))).Elem().Elem()
-	sameLayout(reflect.TypeFor[frameStack](), stack.Type().Elem())
-	return (*frameStack)(stack.UnsafePointer())
+// setStacks gives a state that is a copy of another one registers and a call stack of its own.
+func setStacks(l *lua.LState, rg *registers, frames *frameStack) {
+	rg.handler.word = unsafe.Pointer(l)
+	*at[*registers](l, layout.reg) = rg
+	at[iface](l, layout.stack).word = unsafe.Pointer(frames)
 }
 
 // setMainLoop has a state run its Lua functions with loop.
@@ -131,14 +133,6 @@ var instructions [lua.OP_NOP + 1]func(*lua.LState, uint32, *frame) int
 
 func upvalueOf(fn *lua.LFunction, i uintptr) *openUpvalue {
 	return (*openUpvalue)(unsafe.Pointer(fn.Upvalues[i]))
-}
-
-func stackOf(l *lua.LState) callStack {
-	return reflect.NewAt(layout.stackType, unsafe.Pointer(at[byte](l, layout.stack))).Elem().Interface().(callStack)
-}
-
-func registersOf(l *lua.LState) registerFile {
-	return reflect.NewAt(layout.regType, unsafe.Pointer(at[byte](l, layout.reg))).Elem().Interface().(registerFile)
 }
 
 // setContext attaches ctx to a state without switching it to the interpreter loop that polls the context.

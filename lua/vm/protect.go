@@ -22,8 +22,8 @@ const overflow = "lua callstack overflow"
 // Other packages must use this and not gopher-lua's PCall, which closes the upvalues of surviving frames.
 func (v *VM) PCall(l *lua.LState, nargs, nret int, handler func(l *lua.LState, value lua.LValue) lua.LValue) (err *Error) {
 	t := ThreadOf(l)
-	base := t.reg.Top() - nargs - 1
-	fr, sp := currentFrame(l), t.stack.Sp()
+	base := t.regs.top - nargs - 1
+	fr, sp := currentFrame(l), t.frames.size()
 	keepUpvalues(l)
 	done := false
 	defer func() {
@@ -47,11 +47,9 @@ func (v *VM) PCall(l *lua.LState, nargs, nret int, handler func(l *lua.LState, v
 			}
 		}
 		closeUpvalues(l, base)
-		if t.stack.Sp() != sp {
-			t.stack.SetSp(sp)
-		}
+		t.frames.truncate(sp)
 		setCurrentFrame(l, fr)
-		t.reg.SetTop(base)
+		t.setTop(base)
 		keepUpvalues(l)
 		if kill {
 			panic(r)
@@ -129,16 +127,16 @@ func isOverflow(value lua.LValue) bool {
 // makeRoom drops the topmost frames of a full stack, at most down to the one that catches the error.
 func (t *Thread) makeRoom(catcher *frame) {
 	f := currentFrame(t.L)
-	top := t.reg.Top()
+	top := t.regs.top
 	for i := 0; i < reserve && f != catcher && f.Parent != catcher && f.Parent != nil; i++ {
 		top = f.Base
 		f = f.Parent
 	}
-	if top < t.reg.Top() {
+	if top < t.regs.top {
 		closeUpvalues(t.L, top)
-		t.stack.SetSp(f.Idx + 1)
+		t.frames.truncate(f.Idx + 1)
 		setCurrentFrame(t.L, f)
-		t.reg.SetTop(top)
+		t.setTop(top)
 	}
 }
 

@@ -20,9 +20,6 @@ type Thread struct {
 	carrier carrier
 
 	vm       *VM
-	reg      registerFile
-	stack    callStack
-	frames   *frameStack
 	high     int // registers from here on are clear
 	env      *lua.LTable
 	handlers int                                      // message handlers running
@@ -39,6 +36,14 @@ type Thread struct {
 	parent   *Thread    // created this coroutine
 	children []*Thread  // of a main thread: coroutines that were started
 	waiting  Task       // the fiber of a main thread while it resumes a coroutine
+
+	// What L consists of; see stack.go.
+	state    lua.LState
+	regs     registers
+	frames   frameStack
+	depth    int // how many frames there may be
+	segments [firstFrames / framesPerSegment]*segment
+	segment  segment
 }
 
 // carrier lets a state lead to its Thread: it is the state's context.
@@ -47,10 +52,12 @@ type carrier struct {
 	t *Thread
 }
 
-// adopt makes the Thread of a new state.
-func (v *VM) adopt(l *lua.LState) *Thread {
-	t := &Thread{L: l, vm: v, reg: registersOf(l), stack: stackOf(l), env: l.Env}
-	t.frames = framesOf(l)
+// newThread makes a thread with the globals of the VM that may have depth calls under way.
+func (v *VM) newThread(depth int) *Thread {
+	t := &Thread{vm: v, env: v.globals, depth: depth, state: *v.original}
+	l := &t.state
+	t.L = l
+	t.makeStacks(regs(v.original))
 	setMainLoop(l, execute)
 	t.tracer = t.keepTrace
 	l.Panic = raiseTop
@@ -81,8 +88,7 @@ func (v *VM) GetThread() *Thread {
 		v.free = v.free[:n-1]
 		return t
 	}
-	l, _ := v.threadParent.NewThread()
-	t := v.adopt(l)
+	t := v.newThread(callDepth)
 	t.newEnv()
 	return t
 }
@@ -115,13 +121,10 @@ func (v *VM) PutThread(t *Thread) {
 	v.drain()
 	t.Data, t.Yield, t.exited = nil, nil, false
 	v.forgetTraversals()
-	if currentFrame(t.L) != nil || len(v.free) >= pooledThreads || cap(regs(t.L).array) > pooledRegisters {
+	if currentFrame(t.L) != nil || len(v.free) >= v.opts.IdleThreads {
 		return
 	}
-	t.reg.SetTop(0)
-	rg := regs(t.L)
-	clear(rg.array[:min(t.high, len(rg.array))])
-	t.high = 0
+	t.clearStacks()
 	if t.L.Env != t.env || !t.pristine() {
 		t.newEnv()
 	}

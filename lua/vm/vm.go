@@ -27,25 +27,21 @@ type Options struct {
 	CodeCache bool
 	// Scheduler runs the fibers of coroutines and light threads; nil for one of the VM's own.
 	Scheduler Scheduler
+	// IdleThreads is how many threads PutThread keeps for GetThread; 0 for 1,024, negative for none.
+	IdleThreads int
 	// MaxString is the longest string, in bytes, the library builds before it raises "not enough memory"; 0 for 256 MB.
 	MaxString int
 	// OnPanic is told of a Go panic that was turned into a Lua error, with the Go stack. It may be nil.
 	OnPanic func(value any, stack []byte)
 }
 
-const defaultMaxString = 256 << 20
-
-// Sizes of a Lua thread. A call frame limit of callDepth lets Lua functions recurse as deep as LuaJIT's default stack
-// does for small functions; the Go stack of that many nested pcalls stays far below Go's limit of 1 GB.
 const (
-	callDepth        = 16000
-	coroutineDepth   = 4000
-	registerCount    = 128
-	registerStep     = 512
-	registerMax      = 1 << 16 // LUAI_MAXSTACK is 65500
+	defaultMaxString   = 256 << 20
+	defaultIdleThreads = 1024
+)
+
+const (
 	maxArrayIndex    = 1 << 22 // larger integer keys go to the hash part: gopher-lua would fill an array up to them
-	pooledThreads    = 256
-	pooledRegisters  = 8192 // threads whose registers grew beyond this are not pooled
 	traversalHistory = 64
 )
 
@@ -73,9 +69,8 @@ type VM struct {
 	sources map[string]string // "@file" by short chunk name
 	natives map[string]lua.LGFunction
 
-	free         []*Thread
-	threadParent *lua.LState // carries the options of request threads
-	coParent     *lua.LState // carries the options of coroutine states
+	free     []*Thread
+	original *lua.LState // which the states of threads are copies of; it runs nothing
 
 	deleting  [traversalHistory]*lua.LTable // tables whose traversal began last: their keys may not be forgotten
 	deletingN int
@@ -92,6 +87,9 @@ func New(opts Options) *VM {
 	if opts.MaxString <= 0 {
 		opts.MaxString = defaultMaxString
 	}
+	if opts.IdleThreads == 0 {
+		opts.IdleThreads = defaultIdleThreads
+	}
 	v := &VM{
 		opts: opts, sched: opts.Scheduler,
 		numbers: numbers{used: page},
@@ -100,18 +98,13 @@ func New(opts Options) *VM {
 	if v.sched == nil {
 		v.sched = newLocalScheduler()
 	}
-	v.L = lua.NewState(lua.Options{
-		CallStackSize: callDepth, RegistrySize: registerCount, RegistryMaxSize: registerMax,
-		RegistryGrowStep: registerStep, MinimizeStackMemory: true, SkipOpenLibs: true,
+	v.original = lua.NewState(lua.Options{
+		CallStackSize: firstFrames, RegistrySize: registerCount, RegistryMaxSize: registerMax,
+		MinimizeStackMemory: true, SkipOpenLibs: true,
 	})
-	v.globals = v.L.G.Global
-	// Threads are made from states that have no Thread themselves: children of a state with a context would run in
-	// gopher-lua's slower loop.
-	v.threadParent, _ = v.L.NewThread()
-	v.coParent, _ = v.L.NewThread()
-	v.coParent.Options.CallStackSize = coroutineDepth
-	v.coParent.Options.RegistrySize = 128
-	v.main = v.adopt(v.L)
+	v.globals = v.original.G.Global
+	v.main = v.newThread(callDepth)
+	v.L = v.main.L
 	v.L.G.MainThread, v.L.G.CurrentThread = v.L, v.L // gopher-lua would take the first thread that makes a call
 	v.envMeta = NewTable(0, 4)
 	v.envMeta.RawSetString("__index", v.globals)
