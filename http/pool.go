@@ -9,8 +9,8 @@ type requestPool struct{ free []*Request }
 const (
 	// maxPooled bounds the requests that are kept.
 	maxPooled = 512
-	// keptChunks is how much of its arena a pooled request keeps.
-	keptChunks = 1
+	// keptChunks is how much of its arena a pooled request keeps: 5 KB.
+	keptChunks = 2
 )
 
 func (p *requestPool) get(w *Worker) *Request {

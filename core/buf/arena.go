@@ -5,16 +5,20 @@ import (
 	"unsafe"
 )
 
-// chunk sizes: the first one serves almost every request, larger needs
-// are left to the garbage collector.
-const chunkSize = 4096
+// chunk sizes: the first one serves most requests, and may be all that a
+// request which waits long holds; larger needs are left to the garbage
+// collector.
+const (
+	firstChunk = 1024
+	chunkSize  = 4096
+)
 
 // Arena is a bump allocator for what lives as long as one request: nginx's
 // pool. What it returns is valid until Reset; whoever keeps a string longer
 // clones it. The zero value is ready. Not for use by two goroutines at once.
 type Arena struct {
 	free   []byte   // the unused rest of the current chunk
-	chunks [][]byte // standard chunks, kept across Reset
+	chunks [][]byte // kept across Reset
 	next   int      // chunks[next] is the first unused one
 }
 
@@ -29,11 +33,15 @@ func (a *Arena) Alloc(n int) []byte {
 }
 
 func (a *Arena) slow(n int) []byte {
-	if n > chunkSize/4 {
+	if n > firstChunk {
 		return make([]byte, n)
 	}
 	if a.next == len(a.chunks) {
-		a.chunks = append(a.chunks, make([]byte, chunkSize))
+		size := chunkSize
+		if a.next == 0 {
+			size = firstChunk
+		}
+		a.chunks = append(a.chunks, make([]byte, size))
 	}
 	a.free = a.chunks[a.next]
 	a.next++
@@ -41,7 +49,7 @@ func (a *Arena) slow(n int) []byte {
 }
 
 // Reset gives all memory back; everything handed out becomes invalid. At most
-// keep standard chunks stay allocated for the next request.
+// keep chunks stay allocated for the next request.
 func (a *Arena) Reset(keep int) {
 	if len(a.chunks) > keep {
 		clear(a.chunks[keep:])
