@@ -89,6 +89,30 @@ func Text[T ~string | ~[]byte](s T) lua.LValue {
 	return finish(header, append(b, s...))
 }
 
+// singles are the strings of one byte, as values.
+var singles = func() (t [256]lua.LValue) {
+	for i := range t {
+		t[i] = lua.LString([]byte{byte(i)})
+	}
+	return t
+}()
+
+var emptyString lua.LValue = lua.LString("")
+
+// part is a piece of a longer string as a value. It shares the memory of the string unless it is short.
+func part(s string) lua.LValue {
+	const short = 32
+	switch n := len(s); {
+	case n == 0:
+		return emptyString
+	case n == 1:
+		return singles[s[0]]
+	case n <= short:
+		return Text(s)
+	}
+	return lua.LString(s)
+}
+
 // numberTab is the type of numbers in their values.
 var numberTab = func() uintptr {
 	var v lua.LValue = lua.LNumber(0.5)
@@ -96,7 +120,7 @@ var numberTab = func() uintptr {
 }()
 
 // smallNumbers is the end of the whole numbers, from 1 on, that need no memory. 0 does, for it could be -0.
-const smallNumbers = 1024
+const smallNumbers = 8192
 
 var small = func() (t [smallNumbers]float64) {
 	for i := range t {

@@ -73,7 +73,7 @@ func (v *VM) checkSize(l *lua.LState, n int) {
 
 func (v *VM) bufferPutf(l *lua.LState) int {
 	s := bufferArg(l, 1)
-	s.b = append(s.b, v.format(l, CheckString(l, 2), 2)...)
+	s.b = append(s.b, v.format(l, nil, CheckString(l, 2), 2)...)
 	v.checkSize(l, len(s.b))
 	l.SetTop(1)
 	return 1

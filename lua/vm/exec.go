@@ -149,7 +149,7 @@ moved: // the registers may have moved
 				}
 				if fn, ok := value.(*lua.LFunction); ok {
 					cf.Pc = pc
-					value = ask(l, fn, from, key)
+					value = t.call(fn, from, key)
 					rg.array[cf.LocalBase+int(argA(i))] = value
 					goto moved
 				}
@@ -165,7 +165,7 @@ moved: // the registers may have moved
 					}
 					if fn, ok := value.(*lua.LFunction); ok {
 						cf.Pc = pc
-						value = ask(l, fn, from, key)
+						value = t.call(fn, from, key)
 						rg.array[cf.LocalBase+int(argA(i))] = value
 						goto moved
 					}
@@ -199,7 +199,7 @@ moved: // the registers may have moved
 					}
 					if fn := newIndex(tb); fn != nil {
 						cf.Pc = pc
-						tell(l, fn, tb, key, value)
+						t.call(fn, tb, key, value)
 						goto moved
 					}
 				}
@@ -318,7 +318,7 @@ moved: // the registers may have moved
 			}
 			if fn.IsG {
 				if fn == v.intrinsics.Concat {
-					if s, ok := v.concatStrings(rg.array[at+1 : at+1+nargs]); ok {
+					if s, ok := v.joinStrings(rg.array[at+1:at+1+nargs], ""); ok {
 						*reg(base, argA(i)) = s
 						continue
 					}

@@ -33,22 +33,27 @@ func pop(l *lua.LState) lua.LValue {
 	return rg.array[rg.top]
 }
 
-// ask is the field of t that a metamethod __index has for a key.
-func ask(l *lua.LState, fn *lua.LFunction, t *lua.LTable, key lua.LValue) lua.LValue {
-	l.Push(fn)
-	l.Push(t)
-	l.Push(key)
-	Call(l, 2, 1)
-	return pop(l)
-}
-
-// tell has a metamethod __newindex store a value.
-func tell(l *lua.LState, fn *lua.LFunction, t *lua.LTable, key, value lua.LValue) {
-	l.Push(fn)
-	l.Push(t)
-	l.Push(key)
-	l.Push(value)
-	Call(l, 3, 0)
+// call is what fn returns first when it is called with args: callbacks and metamethods.
+func (t *Thread) call(fn *lua.LFunction, args ...lua.LValue) lua.LValue {
+	rg := &t.regs
+	at := rg.top
+	end := at + 1 + len(args)
+	if end > len(rg.array) {
+		t.growRegisters(end)
+	}
+	rg.array[at] = fn
+	copy(rg.array[at+1:end], args)
+	rg.top = end
+	f := t.push(currentFrame(t.L), fn, at, len(args), 1)
+	if fn.IsG {
+		setCurrentFrame(t.L, f)
+		t.finishGo(f, fn.GFunction(t.L))
+	} else {
+		t.enter(f)
+		setCurrentFrame(t.L, f)
+		execute(t.L, f)
+	}
+	return pop(t.L)
 }
 
 // finishGo takes the n values that the Go function of frame f has left on top of the registers to where its caller

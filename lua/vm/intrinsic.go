@@ -25,9 +25,10 @@ func (v *VM) concat(l *lua.LState) int {
 	return 1
 }
 
-// concatStrings is concat for values that are all strings or numbers.
-func (v *VM) concatStrings(values []lua.LValue) (lua.LValue, bool) {
-	total := 0
+// joinStrings joins values with sep between them; ok is false when one is no string or number, and when the result
+// would be too long.
+func (v *VM) joinStrings(values []lua.LValue, sep string) (joined lua.LValue, ok bool) {
+	total := len(sep) * (len(values) - 1)
 	for _, value := range values {
 		switch s := value.(type) {
 		case lua.LString:
@@ -42,7 +43,10 @@ func (v *VM) concatStrings(values []lua.LValue) (lua.LValue, bool) {
 		return nil, false
 	}
 	header, b := roomFor(total)
-	for _, value := range values {
+	for i, value := range values {
+		if i > 0 {
+			b = append(b, sep...)
+		}
 		switch s := value.(type) {
 		case lua.LString:
 			b = append(b, s...)

@@ -10,21 +10,29 @@ import (
 // finds the table as it was.
 func (v *VM) tableSort(l *lua.LState) int {
 	t := CheckTable(l, 1)
-	s := sorter{l: l}
+	s := sorter{l: l, t: ThreadOf(l)}
 	if l.Get(2) != lua.LNil {
 		s.less = CheckFunction(l, 2)
 	}
 	n := length(t)
 	list := make([]lua.LValue, n)
-	for i := range list {
-		list[i] = rawGetInt(t, i+1)
+	if array := inside(t).array; n <= len(array) {
+		copy(list, array)
+	} else {
+		for i := range list {
+			list[i] = rawGetInt(t, i+1)
+		}
 	}
 	if s.less != nil || !sortPlain(list) {
 		s.list = list
 		s.sort(0, n-1)
 	}
-	for i, value := range list {
-		t.RawSet(lua.LNumber(i+1), value)
+	if array := inside(t).array; n <= len(array) {
+		copy(array, list)
+		return 0
+	}
+	for i, value := range list { // the comparator made the table shorter
+		t.RawSetInt(i+1, value)
 	}
 	return 0
 }
@@ -76,6 +84,7 @@ func sortPlain(list []lua.LValue) bool {
 // sorter is the quicksort of Lua, which tells when a comparator is no order.
 type sorter struct {
 	l    *lua.LState
+	t    *Thread
 	less *lua.LFunction
 	list []lua.LValue
 }
@@ -87,11 +96,7 @@ func (s *sorter) lt(a, b lua.LValue) bool {
 		}
 		return s.l.LessThan(a, b)
 	}
-	s.l.Push(s.less)
-	s.l.Push(a)
-	s.l.Push(b)
-	Call(s.l, 2, 1)
-	return !falsy(pop(s.l))
+	return !falsy(s.t.call(s.less, a, b))
 }
 
 // order swaps the elements at i < j when they are in the wrong order.

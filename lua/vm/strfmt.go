@@ -67,13 +67,21 @@ width:
 // strFormat is string.format.
 func (v *VM) strFormat(l *lua.LState) int {
 	format := CheckString(l, 1)
-	l.Push(lua.LString(v.format(l, format, 1)))
+	b := v.scratch[:0]
+	v.scratch = nil // a __tostring may call string.format as well
+	b = v.format(l, b, format, 1)
+	l.Push(Text(b))
+	if cap(b) <= maxScratch {
+		v.scratch = b
+	}
 	return 1
 }
 
-// format fills the values after stack place `arg` into a format.
-func (v *VM) format(l *lua.LState, format string, arg int) []byte {
-	var b []byte
+// maxScratch is the largest buffer that is kept for the next string.format.
+const maxScratch = 64 << 10
+
+// format appends a format with the values after stack place `arg` filled in.
+func (v *VM) format(l *lua.LState, b []byte, format string, arg int) []byte {
 	for i := 0; i < len(format); {
 		p := strings.IndexByte(format[i:], '%')
 		if p < 0 {
@@ -130,8 +138,12 @@ func (v *VM) convert(l *lua.LState, b []byte, f *formatSpec, arg int, spec strin
 	default:
 		badFormat(l, spec)
 	}
+	plain := f.width == 0 && f.prec < 0 && !f.plus && !f.space
 	switch f.verb {
 	case 'd', 'i':
+		if plain {
+			return strconv.AppendInt(b, toInt64(CheckNumber(l, arg)), 10)
+		}
 		return f.appendInt(b, toInt64(CheckNumber(l, arg)))
 	case 'u', 'x', 'X', 'o':
 		return f.appendUint(b, uint64(toInt64(CheckNumber(l, arg))))
@@ -140,6 +152,9 @@ func (v *VM) convert(l *lua.LState, b []byte, f *formatSpec, arg int, spec strin
 	case 'q':
 		return quote(b, CheckString(l, arg))
 	case 's':
+		if s, ok := l.Get(arg).(lua.LString); ok && plain {
+			return append(b, s...)
+		}
 		s := v.Display(l, l.Get(arg))
 		if f.prec >= 0 && f.prec < len(s) {
 			s = s[:f.prec]

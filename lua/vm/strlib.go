@@ -49,43 +49,39 @@ func strLen(l *lua.LState) int {
 func strSub(l *lua.LState) int {
 	s := CheckString(l, 1)
 	from, to := slice(CheckInt(l, 2), OptInt(l, 3, -1), len(s))
-	l.Push(lua.LString(s[from:to]))
+	l.Push(part(s[from:to]))
 	return 1
 }
 
-// mapBytes applies f to the ASCII letters only: the C locale.
-func mapBytes(s string, from, to byte) string {
-	for i := 0; i < len(s); i++ {
-		if s[i] >= from && s[i] <= to {
-			b := []byte(s)
-			for ; i < len(b); i++ {
-				if b[i] >= from && b[i] <= to {
-					b[i] ^= 0x20
-				}
-			}
-			return string(b)
+// swapCase changes the case of the letters between from and to, ASCII ones only: the C locale.
+func swapCase(s string, from, to byte) lua.LValue {
+	header, b := roomFor(len(s))
+	b = append(b, s...)
+	for i, c := range b {
+		if c >= from && c <= to {
+			b[i] = c ^ 0x20
 		}
 	}
-	return s
+	return finish(header, b)
 }
 
 func strUpper(l *lua.LState) int {
-	l.Push(lua.LString(mapBytes(CheckString(l, 1), 'a', 'z')))
+	l.Push(swapCase(CheckString(l, 1), 'a', 'z'))
 	return 1
 }
 
 func strLower(l *lua.LState) int {
-	l.Push(lua.LString(mapBytes(CheckString(l, 1), 'A', 'Z')))
+	l.Push(swapCase(CheckString(l, 1), 'A', 'Z'))
 	return 1
 }
 
 func strReverse(l *lua.LState) int {
 	s := CheckString(l, 1)
-	b := make([]byte, len(s))
-	for i := 0; i < len(s); i++ {
-		b[len(s)-1-i] = s[i]
+	header, b := roomFor(len(s))
+	for i := len(s) - 1; i >= 0; i-- {
+		b = append(b, s[i])
 	}
-	l.Push(lua.LString(b))
+	l.Push(finish(header, b))
 	return 1
 }
 
@@ -123,15 +119,15 @@ func strByte(l *lua.LState) int {
 
 func strChar(l *lua.LState) int {
 	n := l.GetTop()
-	b := make([]byte, n)
-	for i := range b {
+	header, b := roomFor(n)
+	for i := range n {
 		c := CheckInt(l, i+1)
 		if c < 0 || c > 255 {
 			ArgError(l, i+1, "invalid value")
 		}
-		b[i] = byte(c)
+		b = append(b, byte(c))
 	}
-	l.Push(lua.LString(b))
+	l.Push(finish(header, b))
 	return 1
 }
 

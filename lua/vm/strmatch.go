@@ -50,7 +50,7 @@ func pushCapture(l *lua.LState, m *pattern.Matcher, i, start, end int) {
 	if pos > 0 {
 		l.Push(Number(pos))
 	} else {
-		l.Push(lua.LString(text))
+		l.Push(part(text))
 	}
 }
 

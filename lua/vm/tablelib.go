@@ -32,7 +32,12 @@ func (v *VM) tableInsert(l *lua.LState) int {
 	n := length(t)
 	switch l.GetTop() {
 	case 2:
-		v.rawSet(l, t, lua.LNumber(n+1), l.Get(2))
+		value := l.Get(2)
+		if in := inside(t); n == len(in.array) && n+1 < maxArrayIndex && !isNil(value) {
+			in.append(value)
+			return 0
+		}
+		v.rawSet(l, t, lua.LNumber(n+1), value)
 		return 0
 	case 3:
 	default:
@@ -59,7 +64,7 @@ func (v *VM) tableRemove(l *lua.LState) int {
 			return 0
 		}
 		l.Push(rawGetInt(t, n))
-		v.forgetKey(t, lua.LNumber(n))
+		v.forgetKey(t, v.number(float64(n)))
 		return 1
 	}
 	pos := CheckInt(l, 2)
@@ -88,6 +93,12 @@ func (v *VM) tableConcat(l *lua.LState) int {
 		j = length(t)
 	} else {
 		j = CheckInt(l, 4)
+	}
+	if array := inside(t).array; i >= 1 && j <= len(array) && i <= j {
+		if s, ok := v.joinStrings(array[i-1:j], sep); ok {
+			l.Push(s)
+			return 1
+		}
 	}
 	size := 0
 	for k := i; k <= j; k++ {

@@ -76,6 +76,7 @@ type VM struct {
 	deletingN int
 	walk      walk
 	numbers   numbers
+	scratch   []byte // of string.format
 }
 
 // New makes a VM with all libraries open.
