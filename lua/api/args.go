@@ -36,7 +36,7 @@ func ngxEncodeArgs(_ *Ctx, l *lua.LState) int {
 // is none, and arrays are several arguments of one name.
 func encodeArgs(l *lua.LState, t *lua.LTable) string {
 	var b []byte
-	t.ForEach(func(k, v lua.LValue) {
+	for k, v := range vm.Pairs(t) {
 		key, ok := k.(lua.LString)
 		if !ok {
 			vm.Errorf(l, `attempt to use a non-string key in the "args" option table`)
@@ -44,10 +44,12 @@ func encodeArgs(l *lua.LState, t *lua.LTable) string {
 		list, ok := v.(*lua.LTable)
 		if !ok {
 			b = appendArg(b, l, string(key), v)
-			return
+			continue
 		}
-		list.ForEach(func(_, v lua.LValue) { b = appendArg(b, l, string(key), v) })
-	})
+		for _, v := range vm.Pairs(list) {
+			b = appendArg(b, l, string(key), v)
+		}
+	}
 	return buf.String(b)
 }
 

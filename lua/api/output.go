@@ -138,13 +138,13 @@ func arrayLen(l *lua.LState, t *lua.LTable, arg int) int {
 		return n
 	}
 	n := 0
-	t.ForEach(func(k, _ lua.LValue) {
+	for k := range vm.Pairs(t) {
 		i, ok := k.(lua.LNumber)
 		if !ok || math.Trunc(float64(i)) != float64(i) || i < 1 {
 			vm.ArgError(l, arg, "non-array table found")
 		}
 		n = max(n, int(i))
-	})
+	}
 	return n
 }
 

@@ -112,7 +112,7 @@ func secretBytes(l *lua.LState, b []byte) int {
 // sharedCiphers is ssl.get_req_shared_ssl_ciphers(filter_grease?): the server's ciphers that the client has as well.
 // There are none among GREASE's.
 func sharedCiphers(_ *Ctx, l *lua.LState, t *tls.Conn) int {
-	list := l.NewTable()
+	list := vm.NewTable(0, 0)
 	for _, id := range t.SharedCiphers() {
 		list.Append(lua.LNumber(id))
 	}

@@ -22,7 +22,7 @@ var helloFuncs = []Func{
 		return ret(l, lua.LString(name))
 	})},
 	{"get_client_hello_ext_present", SSLClientHello, hello(func(l *lua.LState, h *tls.ClientHello) int {
-		t := l.NewTable()
+		t := vm.NewTable(0, 0)
 		for _, e := range h.Extensions {
 			if tls.KnownExtension(e.Type) {
 				t.Append(lua.LNumber(e.Type))
@@ -35,7 +35,7 @@ var helloFuncs = []Func{
 	})},
 	{"get_client_hello_ciphers", SSLClientHello, hello(func(l *lua.LState, h *tls.ClientHello) int {
 		const most = 128 // what lua-resty-core has room for
-		t := l.NewTable()
+		t := vm.NewTable(0, 0)
 		for b := h.Ciphers[:min(len(h.Ciphers), 2*most)]; len(b) >= 2; b = b[2:] {
 			if id := binary.BigEndian.Uint16(b); !tls.IsGREASE(id) {
 				t.Append(lua.LNumber(id))
@@ -81,7 +81,7 @@ func supportedVersions(l *lua.LState, h *tls.ClientHello) int {
 	if !ok || len(data) == 0 || len(data)-1 != int(data[0]) {
 		return ret(l, lua.LNil)
 	}
-	t := l.NewTable()
+	t := vm.NewTable(0, 0)
 	for data = data[1:]; len(data) >= 2; data = data[:len(data)-2] {
 		id := binary.BigEndian.Uint16(data[len(data)-2:])
 		for _, p := range protocolNames {

@@ -184,7 +184,7 @@ func pairs(l *lua.LState, v lua.LValue, option string) (list [][2]string) {
 		}
 		return nil
 	}
-	t.ForEach(func(k, v lua.LValue) {
+	for k, v := range vm.Pairs(t) {
 		key, ok := k.(lua.LString)
 		if !ok {
 			vm.Errorf(l, `attempt to use a non-string key in the "vars" option table`)
@@ -194,7 +194,7 @@ func pairs(l *lua.LState, v lua.LValue, option string) (list [][2]string) {
 			vm.Errorf(l, "attempt to use bad variable value type %s", vm.TypeName(v))
 		}
 		list = append(list, [2]string{string(key), value})
-	})
+	}
 	return list
 }
 

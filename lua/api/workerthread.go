@@ -271,18 +271,17 @@ func copyTable(t *lua.LTable, depth int) (_ lua.LValue, bad string) {
 	if depth >= maxCopyDepth {
 		return nil, "suspicious circular references, table depth exceed max depth: 100"
 	}
-	to := &lua.LTable{Metatable: lua.LNil}
-	t.ForEach(func(k, v lua.LValue) {
-		var key, value lua.LValue
-		if bad == "" {
-			key, bad = copyValue(k, false, depth+1)
+	to := vm.NewTable(0, 0)
+	for k, v := range vm.Pairs(t) {
+		key, bad := copyValue(k, false, depth+1)
+		if bad != "" {
+			return nil, bad
 		}
-		if bad == "" {
-			value, bad = copyValue(v, false, depth+1)
+		value, bad := copyValue(v, false, depth+1)
+		if bad != "" {
+			return nil, bad
 		}
-		if bad == "" {
-			to.RawSet(key, value)
-		}
-	})
-	return to, bad
+		to.RawSet(key, value)
+	}
+	return to, ""
 }

@@ -104,7 +104,7 @@ func rawKey(l *lua.LState, t *lua.LTable, key string, size, ivLen int, mode stri
 	if f, ok := t.RawGetString("method").(*lua.LFunction); ok {
 		l.Push(f)
 		l.Push(lua.LString(key))
-		l.Call(1, 1)
+		vm.Call(l, 1, 1)
 		key, _ = vm.ToString(l.Get(-1))
 		l.Pop(1)
 		if iv == "" && len(key) == 2*aes.BlockSize && size == 128 {

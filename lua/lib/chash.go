@@ -77,13 +77,13 @@ func weightArg(l *lua.LState, def int) int {
 func (c *chash) reset(l *lua.LState) {
 	nodes := vm.CheckTable(l, 2)
 	*c = chash{number: map[lua.LValue]uint32{}, weight: map[lua.LValue]int{}}
-	nodes.ForEach(func(id, w lua.LValue) {
+	for id, w := range vm.Pairs(nodes) {
 		n, ok := vm.ToNumber(w)
 		if !ok {
 			vm.Errorf(l, "bad weight of a node (number expected, got %s)", vm.TypeName(w))
 		}
 		c.add(l, id, int(n))
-	})
+	}
 	c.sort()
 }
 

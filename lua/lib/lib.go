@@ -88,7 +88,7 @@ func load(v *vm.VM, l *lua.LState, path, file, name string) int {
 	}
 	l.Push(l.NewFunctionFromProto(proto))
 	l.Push(lua.LString(name))
-	l.Call(1, 1)
+	vm.Call(l, 1, 1)
 	return 1
 }
 

@@ -133,11 +133,11 @@ func (v *VM) tableConcat(l *lua.LState) int {
 func tableMaxn(l *lua.LState) int {
 	t := CheckTable(l, 1)
 	best := 0.0
-	t.ForEach(func(k, _ lua.LValue) {
+	for k := range Pairs(t) {
 		if n, ok := k.(lua.LNumber); ok {
 			best = max(best, float64(n))
 		}
-	})
+	}
 	l.Push(Number(best))
 	return 1
 }
@@ -265,7 +265,9 @@ func tableClone(l *lua.LState) int {
 	t := CheckTable(l, 1)
 	in := inside(t)
 	c := NewTable(len(in.array), len(in.strdict))
-	t.ForEach(func(k, v lua.LValue) { c.RawSet(k, v) })
+	for k, v := range Pairs(t) {
+		c.RawSet(k, v)
+	}
 	c.Metatable = t.Metatable
 	l.Push(c)
 	return 1
