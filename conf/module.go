@@ -15,6 +15,12 @@ type Directive struct {
 	slot  AnySlot
 }
 
+// Taking is the row with another number of arguments.
+func (d Directive) Taking(args Arity) Directive {
+	d.Args = args
+	return d
+}
+
 // Command is a row without a slot: set does everything. It is for directives
 // that open blocks or act on the cycle as a whole.
 func Command(name string, in Context, args Arity, set func(cf *Conf) error) Directive {

@@ -325,7 +325,7 @@ func locationDirectives() []conf.Directive {
 			KeepaliveTimes{Timeout: 75 * second}, parseKeepalive),
 		s.Msec("keepalive_min_timeout", in, func(c *LocConf) *conf.Opt[time.Duration] { return &c.KeepaliveMin }, 0),
 		s.Num("keepalive_requests", in, func(c *LocConf) *conf.Opt[int64] { return &c.KeepaliveRequests }, 1000),
-		s.Bitmask("keepalive_disable", in, func(c *LocConf) *conf.Opt[int] { return &c.KeepaliveDisable }, KeepaliveDisableMSIE6, keepaliveWords),
+		s.Bitmask("keepalive_disable", in, func(c *LocConf) *conf.Opt[int] { return &c.KeepaliveDisable }, KeepaliveDisableMSIE6, keepaliveWords).Taking(conf.Take12),
 		s.Enum("satisfy", in, func(c *LocConf) *conf.Opt[int] { return &c.Satisfy }, SatisfyAll, satisfyWords),
 		s.Msec("auth_delay", in, func(c *LocConf) *conf.Opt[time.Duration] { return &c.AuthDelay }, 0),
 		s.Enum("lingering_close", in, func(c *LocConf) *conf.Opt[int] { return &c.LingeringClose }, LingeringOn, lingeringWords),

@@ -19,7 +19,7 @@ type pass struct {
 
 // PassRow is the row "PREFIX_pass address".
 func (w Rows[C]) PassRow(t *Traits, handle func(c *C, r *http.Request) http.Verdict) conf.Directive {
-	return w.Slot.Custom(w.Prefix+"_pass", conf.HTTPLocation|conf.HTTPLocationIf|conf.HTTPLimitExcept, conf.Take1,
+	return w.Slot.Custom(w.Prefix+"_pass", conf.HTTPLocation|conf.HTTPLocationIf, conf.Take1,
 		func(cf *conf.Conf, c *C) error {
 			return w.Of(c).SetPass(cf, t, cf.Args[0], func(r *http.Request) http.Verdict { return handle(c, r) })
 		})

@@ -3,6 +3,7 @@
 package geoip2
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/oschwald/maxminddb-golang/v2"
+	"golang.org/x/sys/unix"
 
 	"moongate/conf"
 	"moongate/core/cidr"
@@ -67,7 +69,10 @@ func geoip2Directive(cf *conf.Conf, m *mainConf) error {
 	}
 	data, err := cf.Cycle.Source.ReadFile(d.path)
 	reason := "Error opening the specified MaxMind DB file"
-	if err == nil {
+	switch {
+	case errors.Is(err, unix.EISDIR), err == nil && len(data) == 0:
+		err, reason = unix.EINVAL, "An attempt to read data from the MaxMind DB file failed" // to map it
+	case err == nil:
 		reason = "The MaxMind DB file contains invalid metadata"
 		d.Reader, err = maxminddb.OpenBytes(data)
 	}

@@ -78,7 +78,7 @@ var Module = &http.Module{
 		Name:  "http_image_filter",
 		Slots: []conf.AnySlot{slot},
 		Directives: []conf.Directive{
-			conf.Repeat(slot, "image_filter", conf.HTTPAny, conf.Take123,
+			conf.Repeat(slot, "image_filter", conf.HTTPLocation, conf.Take123,
 				func(c *locConf) *conf.Opt[action] { return &c.action }, action{}, parseAction),
 			numberRow("image_filter_jpeg_quality", 1, 75, func(c *locConf) *conf.Opt[number] { return &c.jpegQuality }),
 			numberRow("image_filter_webp_quality", 1, 80, func(c *locConf) *conf.Opt[number] { return &c.webpQuality }),
