@@ -5,6 +5,10 @@ import (
 	"runtime/debug"
 	"runtime/metrics"
 	"strconv"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Limits of the garbage collector in a worker: the heap may grow by
@@ -25,14 +29,26 @@ func settleMemory(environ []string) {
 	if v, ok := lookup(environ, "GOGC"); ok && v != workerGOGC {
 		return
 	}
-	(&collector{sample: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}).settle()
+	newCollector().settle()
 }
 
 // collector sets GOGC anew after each collection: a load may make the heap many
-// times what it was at the start.
+// times what it was at the start. After the load it has what the peak took
+// given back, which the runtime by itself keeps for the next one.
 type collector struct {
 	sample  []metrics.Sample
 	percent int
+
+	// watch runs rest when the process may have become quiet; watching until
+	// it has.
+	watch    *time.Timer
+	watching atomic.Bool
+	// used is the processor time at the start of the current watch.
+	used time.Duration
+}
+
+func newCollector() *collector {
+	return &collector{sample: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
 }
 
 // token is garbage whose finalizer tells of a collection. It is too large for
@@ -51,7 +67,70 @@ func (c *collector) settle() {
 		c.percent = p
 		debug.SetGCPercent(p)
 	}
-	runtime.SetFinalizer(new(token), func(*token) { c.settle() })
+	runtime.SetFinalizer(new(token), func(*token) {
+		c.settle()
+		if c.watching.CompareAndSwap(false, true) {
+			c.begin()
+		}
+	})
+}
+
+const (
+	// quietTime is how long a process is watched to find out whether it is
+	// quiet: if it needs less than one quietShare-th of the time.
+	quietTime  = 2 * time.Second
+	quietShare = 20
+	// worthFreeing is how many bytes make it worth a collection and the page
+	// faults of a load to come to give them back.
+	worthFreeing = 8 << 20
+)
+
+// begin begins to watch.
+func (c *collector) begin() {
+	c.used = processorTime()
+	if c.watch == nil {
+		c.watch = time.AfterFunc(quietTime, c.rest)
+		return
+	}
+	c.watch.Reset(quietTime)
+}
+
+// rest gives memory back if the process is quiet, and watches on if it is not.
+// It ends with a collection, after which there is nothing to give back, or
+// without one: a process that does nothing is not woken for this.
+func (c *collector) rest() {
+	if processorTime()-c.used > quietTime/quietShare {
+		c.begin()
+		return
+	}
+	c.watching.Store(false)
+	if unneeded() >= worthFreeing {
+		debug.FreeOSMemory()
+	}
+}
+
+// processorTime is what the process has used so far.
+func processorTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// unneeded is how many bytes of the heap a collection and the kernel could have.
+func unneeded() uint64 {
+	s := []metrics.Sample{
+		{Name: "/memory/classes/heap/free:bytes"}, {Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"},
+	}
+	metrics.Read(s)
+	for i := range s {
+		if s[i].Value.Kind() != metrics.KindUint64 {
+			return 0
+		}
+	}
+	free, objects, live := s[0].Value.Uint64(), s[1].Value.Uint64(), s[2].Value.Uint64()
+	return free + max(objects, live) - live
 }
 
 // gcPercent is GOGC for a heap of that many live bytes.

@@ -12,7 +12,7 @@ import (
 func TestCollectorFollowsHeap(t *testing.T) {
 	old := debug.SetGCPercent(400)
 	t.Cleanup(func() { debug.SetGCPercent(old) })
-	(&collector{sample: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}).settle()
+	newCollector().settle()
 	live := make([]byte, 2*heapHeadroom)
 	gogc := []metrics.Sample{{Name: "/gc/gogc:percent"}}
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -25,4 +25,33 @@ func TestCollectorFollowsHeap(t *testing.T) {
 		}
 	}
 	runtime.KeepAlive(live)
+}
+
+// TestMemoryAfterPeak: what a peak took is given back when the process has
+// become quiet, and only then.
+func TestMemoryAfterPeak(t *testing.T) {
+	peak := make([]byte, 8*worthFreeing)
+	for i := range peak {
+		peak[i] = 1
+	}
+	runtime.KeepAlive(peak)
+	peak = nil
+	runtime.GC()
+	if unneeded() < worthFreeing {
+		t.Fatalf("%d bytes are not needed after the peak", unneeded())
+	}
+
+	c := newCollector()
+	c.used = processorTime() - quietTime // as if the process had been at work
+	c.watching.Store(true)
+	c.rest()
+	if !c.watching.Load() || unneeded() < worthFreeing {
+		t.Error("a process at work gives memory back")
+	}
+	c.watch.Stop()
+	c.used = processorTime()
+	c.rest()
+	if n := unneeded(); c.watching.Load() || n >= worthFreeing {
+		t.Errorf("%d bytes are not given back", n)
+	}
 }
