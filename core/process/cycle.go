@@ -142,6 +142,7 @@ func (c *Cycle) complete() error {
 	if err := reg.Merge(cf, conf.LevelMain, defaults, c.Conf.Scope); err != nil {
 		return err
 	}
+	objectsSlot.Of(c.Conf.Scope).complete()
 	c.Core, c.Events = CoreOf(c.Conf), EventsOf(c.Conf)
 	if err := c.Core.complete(c); err != nil {
 		return err

@@ -8,7 +8,7 @@ import (
 )
 
 // Modules are the modules of this package, the first of every server.
-var Modules = []*conf.Module{CoreModule, ErrorLogModule, EventsModule, ThreadPoolModule, RegexModule, EngineModule}
+var Modules = []*conf.Module{CoreModule, ErrorLogModule, EventsModule, ThreadPoolModule, RegexModule, EngineModule, ObjectsModule}
 
 // RegexModule has the one directive of nginx's ngx_regex_module.
 var RegexModule = &conf.Module{

@@ -11,6 +11,7 @@ import (
 	"moongate/conf"
 	"moongate/core/event"
 	"moongate/core/log"
+	"moongate/core/process"
 	"moongate/core/tls"
 	"moongate/http"
 )
@@ -79,7 +80,7 @@ func (c *Conf) makeSSL(cf *conf.Conf, module string) error {
 		}
 		if s.Certificate.V.Static() && s.Key.V.Static() {
 			cert, key := certificateName(cf.Cycle.ConfPath, s.Certificate.V.Text), certificateName(cf.Cycle.ConfPath, s.Key.V.Text)
-			if err := ctx.AddCertificate(cf.Cycle.ReadFile, cert, key, s.Passwords.V); err != nil {
+			if err := ctx.AddCertificate(process.Of(cf.Cycle).ReadObject, cert, key, s.Passwords.V); err != nil {
 				return sslError(err)
 			}
 		}
@@ -114,7 +115,7 @@ func (s *SSL) trust(cf *conf.Conf, ctx *tls.Context, module string) error {
 		return &conf.Error{Msg: fmt.Sprintf("no %s_ssl_trusted_certificate for %[1]s_ssl_verify", module)}
 	}
 	name := cf.Cycle.ConfPath(s.Trusted.V)
-	cas, err := tls.LoadAuthorities(cf.Cycle.ReadFile, name)
+	cas, err := tls.LoadAuthorities(process.Of(cf.Cycle).ReadObject, name)
 	if err != nil {
 		return sslError(tls.Prefixed(err, `cannot load certificate "%s": `, name))
 	}
@@ -124,7 +125,7 @@ func (s *SSL) trust(cf *conf.Conf, ctx *tls.Context, module string) error {
 		return nil
 	}
 	name = cf.Cycle.ConfPath(s.CRL.V)
-	list, err := tls.LoadCRLs(cf.Cycle.ReadFile, name)
+	list, err := tls.LoadCRLs(process.Of(cf.Cycle).ReadObject, name)
 	if err != nil {
 		return sslError(tls.Prefixed(err, `cannot load CRL "%s": `, name))
 	}

@@ -103,7 +103,7 @@ func (b *builder) certificates() error {
 		return err
 	}
 	for i, name := range b.c.certificates.V {
-		if err := b.ctx.AddCertificate(b.cf.Cycle.ReadFile, name, b.c.keys.V[i], b.c.passwords.V); err != nil {
+		if err := b.ctx.AddCertificate(process.Of(b.cf.Cycle).ReadObject, name, b.c.keys.V[i], b.c.passwords.V); err != nil {
 			return problem("%s", err)
 		}
 	}
@@ -130,7 +130,7 @@ func (b *builder) verify() error {
 	}
 	if c.crl.V != "" {
 		name := b.cf.Cycle.ConfPath(c.crl.V)
-		list, err := tls.LoadCRLs(b.cf.Cycle.ReadFile, name)
+		list, err := tls.LoadCRLs(process.Of(b.cf.Cycle).ReadObject, name)
 		if err != nil {
 			return problem("%s", tls.Prefixed(err, `cannot load CRL "%s": `, name))
 		}
@@ -146,7 +146,7 @@ func (b *builder) authorities(name string, use func([]*x509.Certificate)) error 
 		return nil
 	}
 	name = b.cf.Cycle.ConfPath(name)
-	cas, err := tls.LoadAuthorities(b.cf.Cycle.ReadFile, name)
+	cas, err := tls.LoadAuthorities(process.Of(b.cf.Cycle).ReadObject, name)
 	if err != nil {
 		return problem("%s", tls.Prefixed(err, `cannot load certificate "%s": `, name))
 	}

@@ -140,11 +140,6 @@ func directives() []conf.Directive {
 				o.Put(append(o.V, keyValue{cf.Args[0], cf.Args[1]}))
 				return nil
 			}),
-		// Files are read again by each reload, so that there is nothing to inherit.
-		conf.Command("ssl_object_cache_inheritable", conf.Main, conf.FlagArg, func(cf *conf.Conf) error {
-			_, err := conf.ParseFlag(cf, cf.Args[0])
-			return err
-		}),
 		s.Flag("ssl_reject_handshake", in, func(c *srvConf) *conf.Opt[bool] { return &c.rejectHandshake }, false),
 	}
 }

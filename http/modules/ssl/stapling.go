@@ -8,6 +8,7 @@ import (
 
 	"moongate/core/event"
 	"moongate/core/log"
+	"moongate/core/process"
 	"moongate/core/tls"
 	"moongate/http"
 )
@@ -75,7 +76,7 @@ func (b *builder) staple(chain []*x509.Certificate) *staple {
 // nameOf is the name that a certificate has in the configuration.
 func (b *builder) nameOf(cert *x509.Certificate) string {
 	for _, name := range b.c.certificates.V {
-		if chain, err := tls.LoadCertificate(b.cf.Cycle.ReadFile, name); err == nil && chain[0].Equal(cert) {
+		if chain, err := tls.LoadCertificate(process.Of(b.cf.Cycle).ReadObject, name); err == nil && chain[0].Equal(cert) {
 			return name
 		}
 	}
