@@ -7,10 +7,10 @@ import (
 )
 
 // stringBuffer is a buffer of LuaJIT's string.buffer module: bytes are put at its end and taken from its start.
-// Its serialization (encode and decode) is not there.
 type stringBuffer struct {
 	b    []byte
 	read int // bytes taken already
+	bufferOptions
 }
 
 func (s *stringBuffer) rest() []byte { return s.b[s.read:] }
@@ -22,17 +22,15 @@ func (v *VM) openBuffer() {
 		v.register(methods, map[string]lua.LGFunction{
 			"put": v.bufferPut, "putf": v.bufferPutf, "get": bufferGet, "tostring": bufferToString, "reset": bufferReset,
 			"free": bufferReset, "set": bufferSet, "skip": bufferSkip,
+			"encode": v.bufferEncode, "decode": v.bufferDecode,
 		})
 		mt.RawSetString("__index", methods)
 		v.register(mt, map[string]lua.LGFunction{"__tostring": bufferToString, "__len": bufferLen, "__concat": v.bufferConcat})
 		mt.RawSetString("__metatable", lua.LString("buffer"))
 		mod := NewTable(0, 4)
-		v.register(mod, map[string]lua.LGFunction{"new": func(l *lua.LState) int {
-			ud := l.NewUserData()
-			ud.Value, ud.Metatable = &stringBuffer{}, mt
-			l.Push(ud)
-			return 1
-		}})
+		v.register(mod, map[string]lua.LGFunction{
+			"new": func(l *lua.LState) int { return bufferNew(l, mt) }, "encode": v.encode, "decode": v.decode,
+		})
 		l.Push(mod)
 		return 1
 	}, true)

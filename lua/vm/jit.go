@@ -20,7 +20,8 @@ func jitArch() string {
 	return runtime.GOARCH
 }
 
-// openJIT opens jit, whose compiler is always off, and the module ffi.
+// openJIT opens jit, whose compiler is always off, and the modules ffi and jit.*, of which those that watch the compiler
+// (an installation has them in Lua, over jit.util) have nothing to say.
 func (v *VM) openJIT() {
 	nothing := func(*lua.LState) int { return 0 }
 	t := v.library("jit", map[string]lua.LGFunction{
@@ -44,6 +45,18 @@ func (v *VM) openJIT() {
 	v.loaded.RawSetString("jit.opt", opt)
 	v.Preload("jit.opt", func(l *lua.LState) int { l.Push(opt); return 1 }, true)
 	v.Preload("jit.util", func(l *lua.LState) int { l.Push(NewTable(0, 4)); return 1 }, true)
+	for module, functions := range map[string][]string{
+		"jit.v": {"on", "off", "start"}, "jit.dump": {"on", "off", "start"}, "jit.p": {"start", "stop"}, "jit.profile": {"start", "stop"},
+	} {
+		v.Preload(module, func(l *lua.LState) int {
+			m := NewTable(0, len(functions))
+			for _, name := range functions {
+				m.RawSetString(name, l.NewFunction(nothing))
+			}
+			l.Push(m)
+			return 1
+		}, true)
+	}
 	v.Preload("ffi", v.openFFI, true)
 }
 
