@@ -222,7 +222,7 @@ type LocConf struct {
 	MaxRanges               conf.Opt[int64]
 	ChunkedTransferEncoding conf.Opt[bool]
 	ETag                    conf.Opt[bool]
-	ErrorPages              []ErrorPage
+	ErrorPages              []ErrorPage // empty and not nil: "no_error_pages"
 	PostAction              conf.Opt[string]
 
 	OpenFileCache        conf.Opt[*OpenFileCache]

@@ -1,6 +1,7 @@
 package http
 
 import (
+	"errors"
 	"strings"
 
 	"moongate/conf"
@@ -20,6 +21,9 @@ type ErrorPage struct {
 
 // errorPageDirective is "error_page code … [=[response]] uri".
 func errorPageDirective(cf *conf.Conf, l *LocConf) error {
+	if l.ErrorPages != nil && len(l.ErrorPages) == 0 {
+		return errNoErrorPages
+	}
 	last := len(cf.Args) - 1
 	codes, overwrite := cf.Args[:last], -1
 	if arg := cf.Args[last-1]; strings.HasPrefix(arg, "=") {
@@ -45,9 +49,6 @@ func errorPageDirective(cf *conf.Conf, l *LocConf) error {
 		uri, args, _ = strings.Cut(value.Text, "?")
 		value = &Complex{Text: uri}
 	}
-	if l.ErrorPages == nil {
-		l.ErrorPages = []ErrorPage{}
-	}
 	for _, code := range codes {
 		n, ok := conf.ParseInt(code)
 		switch {
@@ -66,4 +67,23 @@ func errorPageDirective(cf *conf.Conf, l *LocConf) error {
 		l.ErrorPages = append(l.ErrorPages, p)
 	}
 	return nil
+}
+
+// What the two directives say of each other.
+var (
+	errNoErrorPages = errors.New(`conflicts with "no_error_pages"`)
+	errErrorPages   = errors.New(`conflicts with "error_page"`)
+)
+
+// noErrorPagesDirective is OpenResty's "no_error_pages": pages of outer blocks
+// are not inherited.
+func noErrorPagesDirective(_ *conf.Conf, l *LocConf) error {
+	switch {
+	case l.ErrorPages == nil:
+		l.ErrorPages = []ErrorPage{}
+		return nil
+	case len(l.ErrorPages) == 0:
+		return conf.ErrDuplicate
+	}
+	return errErrorPages
 }

@@ -14,6 +14,9 @@ var errorPageComplaints = []says{
 	{`error_page = /x;`, `invalid value "="`, ""},
 	{`error_page 404 =x /x;`, `invalid value "=x"`, ""},
 	{`error_page /x;`, `invalid number of arguments in "error_page" directive`, ""},
+	{`error_page 404 /x; no_error_pages;`, `"no_error_pages" directive conflicts with "error_page"`, ""},
+	{`no_error_pages; error_page 404 /x;`, `"error_page" directive conflicts with "no_error_pages"`, ""},
+	{`no_error_pages; no_error_pages;`, `"no_error_pages" directive is duplicate`, ""},
 	{`error_page 404 ${x;`, `the closing bracket in "x" variable is missing`, ""},
 }
 

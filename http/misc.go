@@ -30,6 +30,7 @@ func locationCustomDirectives() []conf.Directive {
 		s.Custom("alias", conf.HTTPLocation, conf.Take1, rootDirective),
 		s.Custom("types", in, conf.Braces|conf.NoArgs, typesDirective),
 		s.Custom("error_page", inIf, conf.TwoMore, errorPageDirective),
+		s.Custom("no_error_pages", inIf, conf.NoArgs, noErrorPagesDirective),
 		s.Custom("error_log", in, conf.OneMore, errorLogDirective),
 		s.Custom("client_body_temp_path", in, conf.Take1234, tempPathDirective),
 		conf.Value(s, "aio", in, conf.Take1, func(c *LocConf) *conf.Opt[int] { return &c.AIO }, AIOOff, parseAIO),

@@ -160,11 +160,12 @@ func AppendJSON[T text](b []byte, s T) []byte {
 }
 
 // AppendLog appends s as the access log writes a variable: " \ and what is not
-// printable ASCII as "\x22" (ngx_http_log_escape).
-func AppendLog[T text](b []byte, s T) []byte {
+// printable ASCII as "\x22" (ngx_http_log_escape); bytes above ASCII stay as
+// they are without nonASCII.
+func AppendLog[T text](b []byte, s T, nonASCII bool) []byte {
 	for i := range len(s) {
 		c := s[i]
-		if c >= ' ' && c < 0x7f && c != '"' && c != '\\' {
+		if c >= ' ' && c < 0x7f && c != '"' && c != '\\' || c >= 0x80 && !nonASCII {
 			b = append(b, c)
 		} else {
 			b = append(b, '\\', 'x', upperHex[c>>4], upperHex[c&15])

@@ -103,7 +103,7 @@ func TestEscape(t *testing.T) {
 	if got := string(AppendJSON(nil, "a\"\\\b\t\n\v\f\r\x01\x1f\xff")); got != "a\\\"\\\\\\b\\t\\n\\u000B\\f\\r\\u0001\\u001F\xff" {
 		t.Error(got)
 	}
-	if got := string(AppendLog(nil, "a \"\\\n\x7f\xff'")); got != `a \x22\x5C\x0A\x7F\xFF'` {
+	if got := string(AppendLog(nil, "a \"\\\n\x7f\xff'", true)); got != `a \x22\x5C\x0A\x7F\xFF'` {
 		t.Error(got)
 	}
 }
@@ -158,7 +158,7 @@ func FuzzEscape(f *testing.F) {
 				t.Fatalf("in place %q, apart %q", got, want)
 			}
 		}
-		for _, c := range AppendLog(nil, in) {
+		for _, c := range AppendLog(nil, in, true) {
 			if c < ' ' || c > '~' || c == '"' {
 				t.Fatalf("%q in the log", c)
 			}
@@ -370,7 +370,7 @@ func TestTextAllocations(t *testing.T) {
 		Unescape(out[:0], line, UnescapeURI)
 		out = AppendCookieDate(AppendDate(out[:0], 784111777), 784111777)
 		out = AppendEscaped(out, line, EscapeArgs)
-		out = AppendLog(AppendJSON(AppendHTML(out, "<x>"), "\n"), line)
+		out = AppendLog(AppendJSON(AppendHTML(out, "<x>"), "\n"), line, true)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

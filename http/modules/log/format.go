@@ -190,7 +190,7 @@ func (o *op) appendVariable(b []byte, r *http.Request) []byte {
 	case !v.Found:
 		return append(b, '-')
 	}
-	return wire.AppendLog(b, v.S)
+	return wire.AppendLog(b, v.S, locSlot.Of(r.Scope).escapeNonASCII.V)
 }
 
 // appendDirect appends what needs no variable.

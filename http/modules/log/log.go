@@ -27,6 +27,8 @@ type locConf struct {
 	logs  []*accessLog
 	off   bool
 	files conf.Opt[http.LogFileCache]
+
+	escapeNonASCII conf.Opt[bool]
 }
 
 // accessLog is one access_log. Exactly one of file, path and syslog is set.
@@ -59,6 +61,7 @@ var Module = &http.Module{
 			locSlot.Custom("access_log", conf.HTTPAnyIf|conf.HTTPLimitExcept, conf.OneMore, accessLogDirective),
 			conf.Value(locSlot, "open_log_file_cache", conf.HTTPAny, conf.Take1234,
 				func(c *locConf) *conf.Opt[http.LogFileCache] { return &c.files }, http.LogFileCache{}, parseFileCache),
+			locSlot.Flag("log_escape_non_ascii", conf.HTTPAny, func(c *locConf) *conf.Opt[bool] { return &c.escapeNonASCII }, true),
 		},
 	},
 	Init: func(cf *conf.Conf, m *http.MainConf) error {
