@@ -282,8 +282,8 @@ func serverDirectives() []conf.Directive {
 	const in = conf.HTTPMain | conf.HTTPServer
 	s := coreSrv
 	return []conf.Directive{
-		s.Size("connection_pool_size", in, func(c *ServerConf) *conf.Opt[int64] { return &c.ConnectionPoolSize }, 512),
-		s.Size("request_pool_size", in, func(c *ServerConf) *conf.Opt[int64] { return &c.RequestPoolSize }, 4096),
+		s.Size("connection_pool_size", in, func(c *ServerConf) *conf.Opt[int64] { return &c.ConnectionPoolSize }, 512, CheckPoolSize),
+		s.Size("request_pool_size", in, func(c *ServerConf) *conf.Opt[int64] { return &c.RequestPoolSize }, 4096, CheckPoolSize),
 		s.Msec("client_header_timeout", in, func(c *ServerConf) *conf.Opt[time.Duration] { return &c.ClientHeaderTimeout }, 60*second),
 		s.Size("client_header_buffer_size", in, func(c *ServerConf) *conf.Opt[int64] { return &c.ClientHeaderBufferSize }, 1024),
 		s.Bufs("large_client_header_buffers", in, func(c *ServerConf) *conf.Opt[conf.Bufs] { return &c.LargeClientHeaderBuffer }, conf.Bufs{N: 4, Size: 8192}),
@@ -362,6 +362,19 @@ func noLowat(cf *conf.Conf, v *int64) error {
 	return nil
 }
 
+// CheckPoolSize examines the size of one of nginx's memory pools, which nothing
+// here depends on: at least the smallest pool, in units of its alignment.
+func CheckPoolSize(cf *conf.Conf, v *int64) error {
+	const smallest, alignment = 112, 16
+	switch {
+	case *v < smallest:
+		return cf.Errorf("the pool size must be no less than %d", smallest)
+	case *v%alignment != 0:
+		return cf.Errorf("the pool size must be a multiple of %d", alignment)
+	}
+	return nil
+}
+
 // parseSizeValue reads a size that may contain variables.
 func parseSizeValue(cf *conf.Conf) (*Complex, error) {
 	c, err := CompileArg(cf, cf.Args[0])
@@ -369,7 +382,7 @@ func parseSizeValue(cf *conf.Conf) (*Complex, error) {
 		return c, err
 	}
 	if _, ok := conf.ParseSize(cf.Args[0]); !ok {
-		return nil, cf.Errorf(`invalid value "%s"`, cf.Args[0])
+		return nil, errInvalid
 	}
 	return c, nil
 }

@@ -76,10 +76,11 @@ func (q *Path) same(cf *conf.Conf, p *Path) error {
 // directives have it (ngx_conf_set_path_slot).
 func ParsePath(cf *conf.Conf) (*Path, error) {
 	p := &Path{Name: cf.Args[0]}
+	left := int64(tempDigits)
 	for i, arg := range cf.Args[1:] {
 		n, ok := conf.ParseInt(arg)
-		if !ok || n == 0 || n > 3 || i == maxPathLevels {
-			return nil, cf.Errorf("invalid value \"%s\"", arg)
+		if left -= n; !ok || n == 0 || left < 0 || i == maxPathLevels {
+			return nil, conf.ErrInvalidValue
 		}
 		p.Levels[i] = int(n)
 	}
@@ -148,9 +149,12 @@ func (p *Path) File(name string) string {
 	return b.String()
 }
 
-// TempName is the base name of the next temporary file: ten digits, as
-// nginx has them.
+// tempDigits is how many digits the name of a temporary file has, of which its
+// subfolders are named.
+const tempDigits = 10
+
+// TempName is the base name of the next temporary file.
 func TempName(n uint64) string {
 	digits := strconv.FormatUint(n, 10)
-	return strings.Repeat("0", max(10-len(digits), 0)) + digits
+	return strings.Repeat("0", max(tempDigits-len(digits), 0)) + digits
 }

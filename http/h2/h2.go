@@ -78,7 +78,7 @@ var Module = &http.Module{
 			srvSlot.Flag("http2", in, func(c *srvConf) *conf.Opt[bool] { return &c.enable }, false),
 			mainSlot.Size("http2_recv_buffer_size", conf.HTTPMain, func(c *mainConf) *conf.Opt[int64] { return &c.recvBufferSize }, 256<<10,
 				atLeast(32, "value must be equal to or greater than %d")),
-			srvSlot.Size("http2_pool_size", in, func(c *srvConf) *conf.Opt[int64] { return &c.poolSize }, 4096, poolSize),
+			srvSlot.Size("http2_pool_size", in, func(c *srvConf) *conf.Opt[int64] { return &c.poolSize }, 4096, http.CheckPoolSize),
 			srvSlot.Num("http2_max_concurrent_streams", in, func(c *srvConf) *conf.Opt[int64] { return &c.streams }, 128),
 			obsolete("http2_max_concurrent_pushes", in, conf.Take1, ""),
 			obsolete("http2_max_requests", in, conf.Take1, "keepalive_requests"),
@@ -136,16 +136,6 @@ func atLeast(min int64, text string) conf.Check[int64] {
 		}
 		return nil
 	}
-}
-
-func poolSize(cf *conf.Conf, v *int64) error {
-	switch {
-	case *v < 64:
-		return cf.Errorf("the pool size must be no less than %d", 64)
-	case *v%16 != 0:
-		return cf.Errorf("the pool size must be a multiple of %d", 16)
-	}
-	return nil
 }
 
 func powerOfTwo(cf *conf.Conf, v *int64) error {
