@@ -50,7 +50,7 @@ func (r *Request) sendFiltered() Verdict {
 	if !r.IsMain() {
 		return OK
 	}
-	if r.Method == wire.HEAD {
+	if r.Method == wire.HEAD && r.Version >= Version10 {
 		r.HeaderOnly = true
 	}
 	if r.KeepAlive && r.Conn.Worker.Exiting() {

@@ -139,6 +139,10 @@ func (h *conn) receive(r *http.Request, p []byte, timeout time.Duration, wait bo
 			return n, http.OK
 		case err == event.ErrAgain && !wait:
 			return 0, http.Declined
+		case err == io.EOF && r.BodyDiscarded:
+			// Nobody waits for the rest: who sent half a body is answered.
+			h.body.done, r.LingeringClose = true, false
+			return 0, http.Declined
 		case err == event.ErrAgain:
 			c.Action = "reading client request body"
 			err = c.WaitReadable(timeout)
@@ -164,18 +168,20 @@ func (h *conn) receive(r *http.Request, p []byte, timeout time.Duration, wait bo
 	}
 }
 
-// DiscardBody implements http.Stream.
+// DiscardBody implements http.Stream. The length of a chunked body that has all
+// arrived is 0 from then on, as in nginx's $content_length.
 func (h *conn) DiscardBody(r *http.Request) http.Verdict {
 	for !h.body.done {
-		n, v := h.readBody(r, h.trash(), 0, false)
-		switch {
-		case v == http.Declined:
+		switch _, v := h.readBody(r, h.trash(), 0, false); v {
+		case http.OK:
+		case http.Declined:
 			return http.OK
-		case v != http.OK:
+		default:
 			return v
-		case n == 0:
-			return http.OK
 		}
+	}
+	if h.body.chunked {
+		r.In.ContentLength = 0
 	}
 	return http.OK
 }

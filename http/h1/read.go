@@ -1,6 +1,7 @@
 package h1
 
 import (
+	"bytes"
 	"errors"
 	"io"
 
@@ -24,7 +25,7 @@ func (h *conn) readRequest(r *http.Request) http.Verdict {
 	for {
 		done, err := h.line.Parse(h.in[:h.wr])
 		if err != nil {
-			r.SetPartialLine(buf.String(h.partial()))
+			h.takePartial(r)
 			c.Log.Log(log.Info, nil, "%s", err)
 			return http.Verdict(err.(wire.Error).Status())
 		}
@@ -35,7 +36,7 @@ func (h *conn) readRequest(r *http.Request) http.Verdict {
 			h.line, h.wr = wire.RequestLine{}, 0 // nothing but empty lines so far
 		}
 		if h.wr == len(h.in) && !h.grow(r.Server, 0) {
-			r.SetPartialLine(buf.String(h.partial()))
+			h.takePartial(r)
 			r.LingeringClose = true
 			c.Log.Log(log.Info, nil, "client sent too long URI")
 			return http.StatusURITooLarge
@@ -59,15 +60,18 @@ func (h *conn) readRequest(r *http.Request) http.Verdict {
 	return h.readHeader(r)
 }
 
-// partial is what there is of a request line that cannot be used.
-func (h *conn) partial() []byte {
-	b := h.in[min(h.line.Start, h.wr):h.wr]
-	for i, c := range b {
-		if c == '\r' || c == '\n' {
-			return b[:i]
-		}
+// takePartial puts what there is of a request line that cannot be used into r:
+// the answer to HEAD has no body, that to HTTP/0.9 no header.
+func (h *conn) takePartial(r *http.Request) {
+	r.Method = h.line.Method
+	if h.line.Version != 0 {
+		r.Version = h.line.Version
 	}
-	return b
+	b := h.in[min(h.line.Start, h.wr):h.wr]
+	if i := bytes.IndexAny(b, "\r\n"); i >= 0 {
+		b = b[:i]
+	}
+	r.SetPartialLine(buf.String(b))
 }
 
 // more reads more of the header.

@@ -89,6 +89,10 @@ func (s *returnStatement) run(r *http.Request, st state) state {
 	}
 	// The text may have $status in it.
 	r.Out.Status = int(s.status)
+	// Before the text, which may tell the length of a chunked body.
+	if v := r.DiscardBody(); v != http.OK {
+		return st.end(v)
+	}
 	return st.end(r.Respond(s.status, "", s.text.Eval(r)))
 }
 
