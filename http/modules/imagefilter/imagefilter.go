@@ -84,7 +84,7 @@ var Module = &http.Module{
 			numberRow("image_filter_webp_quality", 1, 80, func(c *locConf) *conf.Opt[number] { return &c.webpQuality }),
 			numberRow("image_filter_sharpen", 0, 0, func(c *locConf) *conf.Opt[number] { return &c.sharpen }),
 			slot.Flag("image_filter_transparency", conf.HTTPAny, func(c *locConf) *conf.Opt[bool] { return &c.transparency }, true),
-			slot.Flag("image_filter_interlace", conf.HTTPAny, func(c *locConf) *conf.Opt[bool] { return &c.interlace }, false),
+			slot.Flag("image_filter_interlace", conf.HTTPAny, func(c *locConf) *conf.Opt[bool] { return &c.interlace }, false, baselineJPEG),
 			slot.Size("image_filter_buffer", conf.HTTPAny, func(c *locConf) *conf.Opt[int64] { return &c.buffer }, 1<<20),
 		},
 		Arguments: []string{"--with-http_image_filter_module"},
@@ -95,6 +95,15 @@ var Module = &http.Module{
 	Header:   headerFilter,
 	Body:     bodyFilter,
 	InMemory: true,
+}
+
+// baselineJPEG warns that the encoder of the standard library makes no
+// progressive JPEG.
+func baselineJPEG(cf *conf.Conf, on *bool) error {
+	if *on {
+		cf.Warnf(`"image_filter_interlace" has no effect on JPEG images, which are sent as baseline ones`)
+	}
+	return nil
 }
 
 // numberRow is a row for a number of at least least.

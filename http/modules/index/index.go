@@ -43,7 +43,7 @@ func indexDirective(cf *conf.Conf, o *conf.Opt[[]*http.Complex]) error {
 			cf.Warnf(`only the last index in "index" directive should be absolute`)
 		}
 		if arg == "" {
-			return cf.Errorf(`index "%s" in "index" directive is invalid`, arg)
+			return cf.Errorf(`index "%s" in "index" directive is invalid`, cf.Args[0])
 		}
 		name, err := http.CompileArg(cf, arg)
 		if err != nil {

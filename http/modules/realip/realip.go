@@ -82,7 +82,7 @@ func fromDirective(cf *conf.Conf, c *locConf) error {
 		c.from.Add(p)
 		return nil
 	}
-	if strings.ContainsAny(arg, ":/") {
+	if arg == "" || strings.ContainsAny(arg, ":/") {
 		return cf.Errorf(`host not found in set_real_ip_from "%s"`, arg)
 	}
 	u, err := http.ParseURL(cf, arg, http.URLOptions{})
