@@ -34,7 +34,7 @@ func failover(ctx context.Context, o *options, c benchCase, targets []*target) (
 			return nil, err
 		}
 		defer peers[i].kill()
-		c.http += fmt.Sprintf("server %s fail_timeout=1s;\n", peers[i].addr)
+		c.http += fmt.Sprintf("server %s max_fails=0;\n", peers[i].addr)
 	}
 	c.http = "upstream peers {\n" + c.http + "keepalive 64;\n}\n"
 	for _, t := range targets {
