@@ -187,14 +187,28 @@ moved: // the registers may have moved
 				}
 			}
 		case lua.OP_SETTABLE:
-			if tb, ok := (*reg(base, argA(i))).(*lua.LTable); ok && v.store(tb, rk(base, consts, argB(i)), rk(base, consts, argC(i))) {
-				continue
+			if tb, ok := (*reg(base, argA(i))).(*lua.LTable); ok {
+				key, value := rk(base, consts, argB(i)), rk(base, consts, argC(i))
+				if v.store(tb, key, value) {
+					if v.ceiling.over.Load() {
+						v.outOfMemory(l)
+					}
+					continue
+				}
+				if fn := newIndex(tb); fn != nil {
+					cf.Pc = pc
+					t.call(fn, tb, key, value)
+					goto moved
+				}
 			}
 		case lua.OP_SETTABLEKS:
 			if tb, ok := (*reg(base, argA(i))).(*lua.LTable); ok {
 				key, value := rk(base, consts, argB(i)), rk(base, consts, argC(i))
 				if s, ok := key.(lua.LString); ok {
 					if v.storeString(tb, string(s), key, value) {
+						if v.ceiling.over.Load() {
+							v.outOfMemory(l)
+						}
 						continue
 					}
 					if fn := newIndex(tb); fn != nil {
@@ -206,6 +220,9 @@ moved: // the registers may have moved
 			}
 		case lua.OP_NEWTABLE:
 			*reg(base, argA(i)) = NewTable(int(argB(i)), int(argC(i)))
+			if v.ceiling.over.Load() {
+				v.outOfMemory(l)
+			}
 			continue
 		case lua.OP_ADD:
 			if a, ok := rk(base, consts, argB(i)).(lua.LNumber); ok {
@@ -317,6 +334,9 @@ moved: // the registers may have moved
 				nargs++
 			}
 			if fn.IsG {
+				if v.ceiling.over.Load() {
+					v.outOfMemory(l)
+				}
 				if fn == v.intrinsics.Concat {
 					if s, ok := v.joinStrings(rg.array[at+1:at+1+nargs], ""); ok {
 						*reg(base, argA(i)) = s
@@ -424,6 +444,9 @@ moved: // the registers may have moved
 		// The rest is gopher-lua's.
 		op := int(i >> opShift)
 		cf.Pc = pc
+		if v.ceiling.over.Load() { // closures, above all
+			v.outOfMemory(l)
+		}
 		instructions[op](l, i, bottom)
 		pc = cf.Pc
 		t.high = max(t.high, rg.top)

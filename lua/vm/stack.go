@@ -13,7 +13,7 @@ const (
 	registerMax    = 1 << 16 // LUAI_MAXSTACK is 65500
 
 	// What a thread keeps in the pool: the rest of what its stacks grew to is given up.
-	idleFrames    = 256
+	idleFrames    = 64
 	idleRegisters = 1024
 )
 
@@ -53,6 +53,12 @@ func (t *Thread) clearStacks() {
 	if len(t.frames.segments) > idleFrames/framesPerSegment {
 		clear(t.segments[1:])
 		t.frames.segments = t.segments[:]
+	}
+	for _, s := range t.frames.segments {
+		if s == nil {
+			break
+		}
+		clear(s[:])
 	}
 }
 

@@ -31,6 +31,9 @@ type Options struct {
 	IdleThreads int
 	// MaxString is the longest string, in bytes, the library builds before it raises "not enough memory"; 0 for 256 MB.
 	MaxString int
+	// MaxMemory is how large the live heap of the process may be, in bytes, for code to go on that makes values: beyond
+	// it raises "not enough memory". 0 for a quarter of the memory of the machine, from 256 MB to 4 GB.
+	MaxMemory uint64
 	// OnPanic is told of a Go panic that was turned into a Lua error, with the Go stack. It may be nil.
 	OnPanic func(value any, stack []byte)
 }
@@ -77,6 +80,7 @@ type VM struct {
 	walk      walk
 	numbers   numbers
 	scratch   []byte // of string.format
+	ceiling   ceiling
 }
 
 // New makes a VM with all libraries open.
@@ -87,6 +91,9 @@ func New(opts Options) *VM {
 	lua.MaxArrayIndex = maxArrayIndex
 	if opts.MaxString <= 0 {
 		opts.MaxString = defaultMaxString
+	}
+	if opts.MaxMemory == 0 {
+		opts.MaxMemory = defaultMaxMemory()
 	}
 	if opts.IdleThreads == 0 {
 		opts.IdleThreads = defaultIdleThreads
@@ -114,6 +121,8 @@ func New(opts Options) *VM {
 		Delete: &lua.LFunction{IsG: true, GFunction: v.deleteField},
 	}
 	v.openLibs()
+	v.ceiling.limit = opts.MaxMemory
+	v.ceiling.watch()
 	return v
 }
 
@@ -122,6 +131,7 @@ func (v *VM) Close() {
 	v.main.killChildren()
 	v.drain()
 	v.chunks, v.free = nil, nil
+	v.ceiling.closed.Store(true)
 }
 
 // Main is the thread whose globals are _G itself: for code that runs before any request. It is never put into the pool.
