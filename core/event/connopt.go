@@ -32,6 +32,9 @@ func (c *Conn) SetOption(level, name, value int) error {
 // sockets have no use for it and none is made.
 func (c *Conn) SetNoDelay(on bool) error { return c.toggle(flagNoDelay, unix.TCP_NODELAY, on) }
 
+// NoDelay tells whether SetNoDelay has nothing to do for true.
+func (c *Conn) NoDelay() bool { return c.has(flagNoDelay) || c.peer.family == unix.AF_UNIX }
+
 // SetNoPush turns TCP_CORK on or off likewise (tcp_nopush).
 func (c *Conn) SetNoPush(on bool) error { return c.toggle(flagNoPush, unix.TCP_CORK, on) }
 

@@ -56,8 +56,7 @@ func (c *Ctx) Run(p Phase, proto *lua.FunctionProto) http.Verdict {
 
 // runEntry runs the entry thread and waits for the light threads.
 func (c *Ctx) runEntry(proto *lua.FunctionProto) outcome {
-	t := c.VM.GetThread()
-	t.Data, t.Yield = c, yieldMain
+	t := c.takeThread()
 	c.entry, c.fiber = t, c.Loop.Current()
 	unwatch := c.watchClient()
 	err, gone := t.RunExit(proto, 0, 0)
@@ -90,8 +89,24 @@ func (c *Ctx) drain(t *vm.Thread, gone bool) bool {
 	c.reap(t)
 	c.entry = nil
 	clear(c.lights)
-	c.VM.PutThread(t)
+	kept := c.VM.FreeThreads()
+	if c.VM.PutThread(t); c.VM.FreeThreads() > kept {
+		c.debugf("lua caching unused lua thread %p (ref 1)", t)
+	}
 	return gone
+}
+
+// takeThread is a thread for code that may wait.
+func (c *Ctx) takeThread() *vm.Thread {
+	pooled := c.VM.FreeThreads() > 0
+	t := c.VM.GetThread()
+	t.Data, t.Yield = c, yieldMain
+	if pooled {
+		c.debugf("lua reusing cached lua thread %p (ref 1)", t)
+	} else {
+		c.debugf("lua creating new thread")
+	}
+	return t
 }
 
 // leaving tells that some thread called ngx.exit or the like.

@@ -198,12 +198,18 @@ func (s *tcpSock) logFailed(err error, what string) {
 
 // end closes the socket with its request.
 func (s *tcpSock) end() {
+	if s.conn != nil && s.c.R != nil {
+		s.c.debugf(`cleanup lua tcp socket request: "%s"`, s.c.R.URI)
+	}
 	s.finalize()
 	s.ended = true
 }
 
 // finalize closes both sides (ngx_http_lua_socket_tcp_finalize).
 func (s *tcpSock) finalize() {
+	if s.conn != nil || s.dialing {
+		s.c.debugf("lua finalize socket")
+	}
 	s.closeRead()
 	s.writeClosed = true
 	conn, io := s.conn, s.io
@@ -211,10 +217,11 @@ func (s *tcpSock) finalize() {
 	if conn == nil || s.kind != upstreamSock {
 		return
 	}
+	s.c.debugf("lua close socket connection")
 	release(io)
 	conn.Close()
 	if s.pool != nil {
-		s.pool.lost()
+		s.pool.lost(s.c.entryLog())
 	}
 }
 

@@ -191,6 +191,9 @@ func (s *tcpSock) connect(l *lua.LState) int {
 // dial makes a new connection, which counts in the pool already.
 func (s *tcpSock) dial(l *lua.LState) int {
 	s.connecting = true
+	if s.c.debugging() {
+		s.c.debugf("lua tcp socket connect timeout: %d", or(s.wants.connect, s.defaults.connect).Milliseconds())
+	}
 	reason := s.locate(l)
 	if reason == "" {
 		if err := s.open(l); err != nil {
@@ -201,7 +204,7 @@ func (s *tcpSock) dial(l *lua.LState) int {
 	if reason != "" {
 		s.readClosed, s.writeClosed = true, true
 		if s.pool != nil {
-			s.pool.lost()
+			s.pool.lost(s.c.entryLog())
 		}
 		return fail(l, reason)
 	}
@@ -213,6 +216,7 @@ func (s *tcpSock) locate(l *lua.LState) (reason string) {
 	returned := false
 	defer func() {
 		if !returned {
+			s.c.debugf("lua tcp socket abort resolver")
 			s.abandon()
 		}
 	}()
@@ -225,13 +229,12 @@ func (s *tcpSock) locate(l *lua.LState) (reason string) {
 func (s *tcpSock) abandon() {
 	s.connecting, s.readClosed, s.writeClosed = false, true, true
 	if s.conn == nil && s.pool != nil {
-		s.pool.lost()
+		s.pool.lost(s.c.entryLog())
 	}
 }
 
 // open connects to the peer's address.
 func (s *tcpSock) open(l *lua.LState) (err error) {
-	s.c.debugf("lua tcp socket connect timeout: %d", or(s.wants.connect, s.defaults.connect).Milliseconds())
 	opts := event.DialOptions{
 		Bind: s.bind, Transparent: s.transparent, Timeout: or(s.wants.connect, s.defaults.connect),
 	}
@@ -241,6 +244,7 @@ func (s *tcpSock) open(l *lua.LState) (err error) {
 	defer func() {
 		s.dialing = false
 		if !returned {
+			s.c.debugf("lua finalize socket")
 			if conn != nil {
 				conn.Close()
 			}
@@ -254,6 +258,9 @@ func (s *tcpSock) open(l *lua.LState) (err error) {
 		return err
 	}
 	s.conn, s.io = conn, conn
+	if s.c.debugging() {
+		s.c.debugf("lua tcp socket connected: fd:%d", conn.FD())
+	}
 	return nil
 }
 
@@ -296,8 +303,9 @@ func failedCall(err error) string {
 
 // setNoDelay turns Nagle's algorithm off as the location wants it.
 func (s *tcpSock) setNoDelay() error {
-	if s.kind == bodySock || !http.CoreIn(s.c.scope()).TCPNodelay.V {
+	if s.kind == bodySock || s.conn.NoDelay() || !http.CoreIn(s.c.scope()).TCPNodelay.V {
 		return nil
 	}
+	s.c.debugf("lua socket tcp_nodelay")
 	return s.conn.SetNoDelay(true)
 }

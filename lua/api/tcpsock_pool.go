@@ -7,6 +7,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"moongate/core/event"
+	"moongate/core/log"
 	"moongate/lua/vm"
 )
 
@@ -32,6 +33,7 @@ type idleSock struct {
 	peer    endpoint
 	reused  int
 	expires int64 // NowMsec, 0 for never
+	log     *log.Logger
 }
 
 // poolWaiter is a thread that waits for a connection of a full pool.
@@ -46,11 +48,14 @@ func (c *Ctx) newPool(key string, size, backlog int) *sockPool {
 	}
 	p := &sockPool{s: &c.sockets, key: key, size: size, backlog: backlog}
 	c.sockets.pools[key] = p
+	c.debugf("lua tcp socket connection pool size: %d, backlog: %d", size, backlog)
+	c.debugf(`lua tcp socket keepalive create connection pool for key "%s"`, key)
 	return p
 }
 
 // take gives an idle connection to a socket.
 func (p *sockPool) take(s *tcpSock) bool {
+	s.c.debugf("lua tcp socket pool get keepalive peer")
 	for n := len(p.idle); n > 0; n = len(p.idle) {
 		i := p.idle[n-1]
 		p.idle[n-1] = nil
@@ -61,15 +66,20 @@ func (p *sockPool) take(s *tcpSock) bool {
 		}
 		i.conn.Server = nil
 		s.conn, s.io, s.peer, s.reused = i.conn, i.io, i.peer, i.reused+1
+		if s.c.debugging() {
+			s.c.debugf("lua tcp socket get keepalive peer: using connection %p, fd:%d", s.conn, s.conn.FD())
+		}
 		return true
 	}
+	s.c.debugf("lua tcp socket keepalive: connection pool empty")
 	return false
 }
 
 // lost counts a connection less, and lets a waiting thread make one in its place.
-func (p *sockPool) lost() {
+func (p *sockPool) lost(l log.Entry) {
 	p.connections--
 	if p.connections == 0 && p.s.pools[p.key] == p {
+		l.Log(log.DebugHTTP, nil, `lua tcp socket keepalive: free connection pool for "%s"`, p.key)
 		delete(p.s.pools, p.key)
 		return
 	}
@@ -89,6 +99,7 @@ func (p *sockPool) grant() {
 
 // wait parks the thread until there is room in the pool, and tells whether there is.
 func (p *sockPool) wait(s *tcpSock, l *lua.LState) bool {
+	s.c.debugf(`lua tcp socket queue connect operation for connection pool "%s", connections: %d`, p.key, p.connections)
 	w := &poolWaiter{fiber: s.c.Loop.Current()}
 	p.waiting = append(p.waiting, w)
 	s.connecting = true
@@ -145,6 +156,9 @@ func tcpSetKeepalive(l *lua.LState) int {
 	if !s.idle() {
 		return fail(l, "connection in dubious state")
 	}
+	if c.debugging() {
+		c.debugf("lua tcp socket set keepalive: saving connection %p", s.conn)
+	}
 	p.put(s, timeout)
 	return done(l)
 }
@@ -174,9 +188,15 @@ func (p *sockPool) put(s *tcpSock, timeout time.Duration) {
 		oldest.conn.Close()
 		p.connections--
 	}
-	i := &idleSock{pool: p, conn: s.conn, io: s.io, peer: s.peer, reused: s.reused}
+	i := &idleSock{pool: p, conn: s.conn, io: s.io, peer: s.peer, reused: s.reused, log: s.c.Cycle.Log()}
+	s.c.debugf("lua tcp socket clear current socket connection")
 	if timeout > 0 {
 		i.expires = s.c.Loop.NowMsec() + timeout.Milliseconds()
+		if s.c.debugging() {
+			s.c.debugf("lua tcp socket keepalive timeout: %d ms", timeout.Milliseconds())
+		}
+	} else {
+		s.c.debugf("lua tcp socket keepalive timeout: unlimited")
 	}
 	s.conn, s.io, s.pool = nil, nil, nil
 	s.finalize()
@@ -188,6 +208,7 @@ func (p *sockPool) put(s *tcpSock, timeout time.Duration) {
 
 // Serve implements event.Server: the peer has closed an idle connection, or sends what nobody asked for.
 func (i *idleSock) Serve(c *event.Conn) {
+	i.log.Log(log.DebugHTTP, nil, "lua tcp socket keepalive close handler check stale events")
 	var b [1]byte
 	if _, err := i.io.TryRead(b[:]); err == event.ErrAgain {
 		var left time.Duration
@@ -205,13 +226,19 @@ func (i *idleSock) Serve(c *event.Conn) {
 }
 
 // IdleTimeout implements event.Server.
-func (i *idleSock) IdleTimeout(*event.Conn) { i.drop() }
+func (i *idleSock) IdleTimeout(*event.Conn) {
+	i.log.Log(log.DebugHTTP, nil, "lua tcp socket keepalive max idle timeout")
+	i.drop()
+}
 
 func (i *idleSock) drop() {
+	if i.log.Enabled(log.DebugHTTP) {
+		i.log.Log(log.DebugHTTP, nil, "lua tcp socket keepalive close handler: fd:%d", i.conn.FD())
+	}
 	if n := slices.Index(i.pool.idle, i); n >= 0 {
 		i.pool.idle = slices.Delete(i.pool.idle, n, n+1)
 	}
 	release(i.io)
 	i.conn.Close()
-	i.pool.lost()
+	i.pool.lost(i.log.With(nil, 0))
 }

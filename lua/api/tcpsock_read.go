@@ -34,6 +34,8 @@ type reader interface {
 	consume(s *input, eof bool) status
 	// rest is how many bytes may be read straight to acc, -1 when the reader has to see them.
 	rest(s *input) int
+	// trace is the line of the debug log that says what is done.
+	trace() string
 }
 
 // maxKeptAcc is the size of results whose memory is kept for the next.
@@ -42,7 +44,7 @@ const maxKeptAcc = 4 << 10
 // startRead checks that the socket can be read; n is the number of results when it cannot.
 func (s *tcpSock) startRead(c *Ctx, l *lua.LState) (n int, ok bool) {
 	if s.absent() || s.readClosed {
-		return s.closedOn(c, l, "receive data"), false
+		return s.closedOn(c, l, "receive"), false
 	}
 	s.mine(c, l)
 	if msg := s.busy(true, true, false); msg != "" {
@@ -55,6 +57,7 @@ func (s *tcpSock) startRead(c *Ctx, l *lua.LState) (n int, ok bool) {
 func tcpReceive(l *lua.LState) int {
 	countArgs(l, 1, 2, "expecting 1 or 2 arguments (including the object), but got %d")
 	s, c := socketArg[tcpSock](l), ctxOf(l)
+	c.debugf("lua tcp socket calling receive() method")
 	if n, ok := s.startRead(c, l); !ok {
 		return n
 	}
@@ -99,8 +102,9 @@ func tcpReceiveAny(l *lua.LState) int {
 	if !ok || int(num) <= 0 {
 		vm.ArgError(l, 2, "bad max argument")
 	}
-	c.debugf("lua tcp socket calling receiveany() method to read at most %d bytes", int(num))
-	c.debugf("lua tcp socket read any")
+	if c.debugging() {
+		c.debugf("lua tcp socket calling receiveany() method to read at most %d bytes", int(num))
+	}
 	return s.read(l, anyReader{max: int(num)})
 }
 
@@ -120,6 +124,7 @@ func (s *tcpSock) read(l *lua.LState, r reader) int {
 func (s *tcpSock) readLoop(l *lua.LState, r reader) int {
 	for s.conn != nil {
 		if s.rd < s.wr || s.eof || r.rest(&s.input) == 0 {
+			s.c.debugf(r.trace())
 			switch r.consume(&s.input, s.rd == s.wr) {
 			case complete:
 				return ret(l, s.result())
@@ -220,6 +225,8 @@ type lineReader struct{}
 
 func (lineReader) rest(*input) int { return -1 }
 
+func (lineReader) trace() string { return "lua tcp socket read line" }
+
 func (lineReader) consume(s *input, eof bool) status {
 	if eof {
 		return broken
@@ -258,6 +265,8 @@ func (allReader) rest(s *input) int {
 	return -1
 }
 
+func (allReader) trace() string { return "lua tcp socket read all" }
+
 func (allReader) consume(s *input, eof bool) status {
 	if eof {
 		return complete
@@ -271,6 +280,8 @@ func (allReader) consume(s *input, eof bool) status {
 type anyReader struct{ max int }
 
 func (anyReader) rest(*input) int { return -1 }
+
+func (anyReader) trace() string { return "lua tcp socket read any" }
 
 func (r anyReader) consume(s *input, eof bool) status {
 	if eof {
@@ -286,6 +297,8 @@ func (r anyReader) consume(s *input, eof bool) status {
 type sizeReader struct{ left int }
 
 func (r *sizeReader) rest(*input) int { return r.left }
+
+func (r *sizeReader) trace() string { return "lua tcp socket read chunk" }
 
 func (r *sizeReader) consume(s *input, eof bool) status {
 	n := min(r.left, s.wr-s.rd)

@@ -15,7 +15,7 @@ func tcpSend(l *lua.LState) int {
 	countArgs(l, 2, 2, "expecting 2 arguments (including the object), but got %d")
 	s, c := socketArg[tcpSock](l), ctxOf(l)
 	if s.absent() || s.writeClosed {
-		return s.closedOn(c, l, "send data")
+		return s.closedOn(c, l, "send")
 	}
 	s.mine(c, l)
 	if msg := s.busy(true, false, true); msg != "" {

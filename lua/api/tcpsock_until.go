@@ -39,6 +39,7 @@ func newUntilPattern(text string, inclusive bool) *untilPattern {
 // tcpReceiveUntil is sock:receiveuntil(pattern, options?): it returns an iterator.
 func tcpReceiveUntil(l *lua.LState) int {
 	countArgs(l, 2, 3, "expecting 2 or 3 arguments (including the object), but got %d")
+	ctxOf(l).debugf("lua tcp socket calling receiveuntil() method")
 	inclusive := false
 	if l.GetTop() == 3 {
 		switch v := l.GetField(vm.CheckTable(l, 3), "inclusive").(type) {
@@ -83,8 +84,11 @@ func (p *untilPattern) next(l *lua.LState, t *lua.LTable) int {
 		return 3
 	}
 	p.limit, p.left = size, size
+	s.c.debugf("lua tcp socket receiveuntil iterator")
 	return s.read(l, p)
 }
+
+func (*untilPattern) trace() string { return "lua tcp socket read until" }
 
 // switchPattern gives the bytes back that an unfinished search for another pattern has swallowed.
 func (s *tcpSock) switchPattern(r reader) {

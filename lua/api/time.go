@@ -76,9 +76,19 @@ func ngxSleep(c *Ctx, l *lua.LState) int {
 	if msec < 0 {
 		vm.Errorf(l, `invalid sleep duration "%d"`, msec)
 	}
+	if !c.debugging() {
+		c.Sleep(l, time.Duration(msec)*time.Millisecond)
+		return 0
+	}
 	c.debugf("lua ready to sleep for %d ms", msec)
+	over := false
+	defer func() {
+		if !over {
+			c.debugf("lua clean up the timer for pending ngx.sleep")
+		}
+	}()
 	c.Sleep(l, time.Duration(msec)*time.Millisecond)
-	if c.R != nil {
+	if over = true; c.R != nil {
 		c.debugf(`lua sleep timer expired: "%s?%s"`, c.R.URI, c.R.Args)
 	}
 	return 0

@@ -137,8 +137,7 @@ func (t *luaTimer) run(premature bool) {
 	t.serial = uint64(e.Loop.Stats().Serial.Add(1)) // of nginx's fake connection
 	c := e.newCtx()
 	c.Phase, c.VM, c.timer, c.peer, c.log = Timer, t.v, t, t.peer, t.entry()
-	th := t.v.GetThread()
-	th.Data, th.Yield = c, yieldMain
+	th := c.takeThread()
 	c.entry, c.fiber = th, e.Loop.Current()
 	th.L.Push(t.fn)
 	th.L.Push(lua.LBool(premature))

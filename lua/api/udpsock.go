@@ -165,6 +165,9 @@ func udpSend(l *lua.LState) int {
 		data = appendSend(nil, l, l.Get(2), 2)
 	}
 	n, err := s.conn.TrySendMsg(data, nil, netip.AddrPort{})
+	if c.debugging() {
+		c.debugf("send: fd:%d %d of %d", s.conn.FD(), n, len(data))
+	}
 	switch {
 	case err != nil && err != event.ErrAgain:
 		s.logFailed(err, "send() failed")
@@ -196,7 +199,11 @@ func udpReceive(l *lua.LState) int {
 	if size < 0 {
 		size = maxDatagram
 	}
-	c.debugf("lua udp socket receive buffer size: %d", size)
+	if c.debugging() {
+		c.debugf("lua udp socket calling receive() method")
+		c.debugf("lua udp socket read timeout: %d", or(s.want, Loc.Of(c.scope()).ReadTimeout.V).Milliseconds())
+		c.debugf("lua udp socket receive buffer size: %d", size)
+	}
 	if c.sockets.datagram == nil {
 		c.sockets.datagram = make([]byte, maxDatagram)
 	}

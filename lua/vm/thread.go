@@ -115,6 +115,9 @@ func (t *Thread) pristine() bool {
 		e.strdict["_G"] == t.env
 }
 
+// FreeThreads is how many threads are in the pool.
+func (v *VM) FreeThreads() int { return len(v.free) }
+
 // PutThread ends a thread of GetThread: its coroutines are killed, and it goes back to the pool.
 func (v *VM) PutThread(t *Thread) {
 	t.killChildren()
