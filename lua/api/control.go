@@ -39,7 +39,7 @@ func ngxExit(c *Ctx, l *lua.LState) int {
 	if c.pending > 0 && v != http.Error && !gone {
 		vm.Errorf(l, "attempt to abort with pending subrequests")
 	}
-	if r := c.R; r.HeaderSent && v >= http.StatusSpecialResponse && !gone {
+	if r := c.R; c.headerGone() && v >= http.StatusSpecialResponse && !gone {
 		if status != r.Out.Status {
 			c.Logf(log.Error, "attempt to set status %d via ngx.exit after sending out the response status %d", status, r.Out.Status)
 		}
@@ -90,7 +90,7 @@ func ngxExec(c *Ctx, l *lua.LState) int {
 	if n == 2 {
 		args = c.joinArgs(l, args, 2)
 	}
-	if c.R.HeaderSent {
+	if c.headerGone() {
 		vm.Errorf(l, "attempt to call ngx.exec after sending out response headers")
 	}
 	c.execURI, c.execArgs = c.R.Pool.Clone(uri), c.R.Pool.Clone(args)
@@ -145,7 +145,7 @@ func ngxRedirect(c *Ctx, l *lua.LState) int {
 	}
 	c.abortable(l)
 	r := c.R
-	if r.HeaderSent {
+	if c.headerGone() {
 		vm.Errorf(l, "attempt to call ngx.redirect after sending out the headers")
 	}
 	if b, ok := unsafeByte(uri); ok {

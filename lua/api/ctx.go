@@ -54,6 +54,8 @@ type Ctx struct {
 	filterCode int
 	// broken: the header could not be sent.
 	broken bool
+	// headerPassed: the code has sent the header, which a filter may hold back still.
+	headerPassed bool
 	// execURI and execArgs are where ngx.exec wants to go.
 	execURI, execArgs string
 	// jumped: ngx.req.set_uri asked for a new location.
@@ -155,6 +157,9 @@ func (c *Ctx) loc() *LocConf { return Loc.Of(c.R.Scope) }
 func (c *Ctx) Logf(level log.Level, format string, args ...any) {
 	c.entryLog().Log(level, nil, format, args...)
 }
+
+// headerGone tells that there is nothing to be changed in the response header any more.
+func (c *Ctx) headerGone() bool { return c.R.HeaderSent || c.headerPassed }
 
 // debugf writes a line of nginx's debug log, which tools and tests look for.
 func (c *Ctx) debugf(format string, args ...any) {

@@ -80,7 +80,7 @@ func headerGet(l *lua.LState) int {
 // headerSet assigns ngx.header.name: a string, a list of them, or nil.
 func headerSet(l *lua.LState) int {
 	c := withRequest(l)
-	if c.R.HeaderSent {
+	if c.headerGone() {
 		c.Logf(logError, "attempt to set ngx.header.HEADER after sending out response headers")
 		return 0
 	}

@@ -152,7 +152,7 @@ func arrayLen(l *lua.LState, t *lua.LTable, arg int) int {
 func (c *Ctx) sendHeader() http.Verdict {
 	r := c.R
 	switch {
-	case r.HeaderSent:
+	case c.headerGone():
 		return http.OK
 	case c.broken:
 		return http.Error
@@ -171,7 +171,7 @@ func (c *Ctx) sendHeader() http.Verdict {
 		return http.OK
 	}
 	v := r.SendHeader()
-	c.broken = v == http.Error
+	c.broken, c.headerPassed = v == http.Error, v == http.OK
 	return v
 }
 
@@ -192,7 +192,7 @@ func (c *Ctx) prepare() (v http.Verdict, ok bool) {
 	if r.Method == wire.HEAD {
 		r.HeaderOnly = true
 	}
-	if !c.buffering && !r.HeaderSent && r.Version < http.Version11 && r.Out.ContentLength < 0 && c.loc().HTTP10Buffering.V {
+	if !c.buffering && !c.headerGone() && r.Version < http.Version11 && r.Out.ContentLength < 0 && c.loc().HTTP10Buffering.V {
 		c.buffering = true
 	}
 	if v := c.sendHeader(); v == http.Error || v > http.OK {
@@ -288,7 +288,7 @@ func ngxFlush(c *Ctx, l *lua.LState) int {
 	case c.buffering:
 		c.debugf("lua http 1.0 buffering makes ngx.flush() a no-op")
 		return fail(l, "buffering")
-	case !c.R.HeaderSent || !c.seenBody && !wait:
+	case !c.headerGone() || !c.seenBody && !wait:
 		return fail(l, "nothing to flush")
 	}
 	if failed(c.undisturbed(c.R.Flush)) {

@@ -30,7 +30,7 @@ func (c *Ctx) Run(p Phase, proto *lua.FunctionProto) http.Verdict {
 	c.exited, c.jumped, c.execURI = false, false, ""
 	switch c.runEntry(proto) {
 	case aborted:
-		if c.R.HeaderSent {
+		if c.headerGone() {
 			return http.Error
 		}
 		return http.StatusInternalServerError
@@ -173,7 +173,7 @@ func errorText(err *vm.Error) string {
 // handleExit finishes the request as ngx.exit asked (ngx_http_lua_handle_exit).
 func (c *Ctx) handleExit() http.Verdict {
 	r, code := c.R, http.Verdict(c.exitCode)
-	if !r.HeaderSent && r.Out.Status == 0 && code >= http.StatusOK {
+	if !c.headerGone() && r.Out.Status == 0 && code >= http.StatusOK {
 		r.Out.Status = c.exitCode
 	}
 	gone := code == http.StatusRequestTimeOut || code == http.StatusClientClosed || code == http.StatusClose
@@ -189,7 +189,7 @@ func (c *Ctx) handleExit() http.Verdict {
 			return v
 		}
 	}
-	if r.HeaderSent && code > http.OK && !gone {
+	if c.headerGone() && code > http.OK && !gone {
 		if c.InContent {
 			return http.OK
 		}

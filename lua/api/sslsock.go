@@ -251,21 +251,46 @@ func (s *tcpSock) verify(conn *tls.Conn, name string) (reason string) {
 
 // sslGetSession is sock:getsslsession().
 func sslGetSession(l *lua.LState) int {
-	s := created(l)
-	t, ok := s.io.(*tlsTransport)
-	if !ok {
-		return fail(l, textClosed)
-	}
-	return ret(l, vm.NewCData(&sslSession{t.conn}))
+	return ofTLS(l, "no session", func(t *tlsTransport) vm.CData { return &sslSession{t.conn} })
 }
 
-// sslGetPointer is sock:getsslpointer().
+// sslGetPointer is sock:getsslpointer(), and sock:getsslctx() too: neither is good for more than to be passed on.
 func sslGetPointer(l *lua.LState) int {
-	t, ok := created(l).io.(*tlsTransport)
-	if !ok {
-		return fail(l, "not an ssl socket")
+	return ofTLS(l, "no ssl connection", func(t *tlsTransport) vm.CData { return sslPointer{t.conn} })
+}
+
+func sslGetCtx(l *lua.LState) int {
+	return ofTLS(l, "no ssl context", func(t *tlsTransport) vm.CData { return sslPointer{t.conn} })
+}
+
+// ofTLS returns something of a TLS connection, or why there is none.
+func ofTLS(l *lua.LState, absent string, get func(t *tlsTransport) vm.CData) int {
+	s := created(l)
+	if s.closed() {
+		return fail(l, textClosed)
 	}
-	return ret(l, vm.NewCData(sslPointer{t.conn}))
+	t, ok := s.io.(*tlsTransport)
+	if !ok {
+		return fail(l, absent)
+	}
+	return ret(l, vm.NewCData(get(t)))
+}
+
+// sslSetTrustedStore is sock:settrustedstore(store). Only LuaJIT's FFI makes stores, so that nil is left: the trusted
+// certificates of the location.
+func sslSetTrustedStore(l *lua.LState) int {
+	if store := l.Get(2); store != lua.LNil {
+		return fail(l, "bad store arg: cdata expected, got "+vm.TypeName(store))
+	}
+	s := created(l)
+	if s.absent() || s.readClosed || s.writeClosed {
+		return fail(l, textClosed)
+	}
+	s.mine(ctxOf(l), l)
+	if _, ok := s.io.(*tlsTransport); ok {
+		return fail(l, "ssl handshake already done; trusted store cannot be changed on an established TLS connection")
+	}
+	return ret(l, lua.LTrue)
 }
 
 // sslSetClientCert is sock:setclientcert(cert, key), before sslhandshake; two nils take it back.

@@ -99,6 +99,8 @@ var tcpMethods = []socketMethod{
 	{"sslhandshake", sslHandshake},
 	{"getsslsession", sslGetSession},
 	{"getsslpointer", sslGetPointer},
+	{"getsslctx", sslGetCtx},
+	{"settrustedstore", sslSetTrustedStore},
 	{"setclientcert", sslSetClientCert},
 }
 
