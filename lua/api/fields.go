@@ -17,7 +17,7 @@ type field struct {
 
 var fields = map[string]*field{
 	"status":        {requests, getStatus, setStatus},
-	"ctx":           {requests | handshakes | Timer, getCtx, setCtx},
+	"ctx":           {anywhere &^ Init, getCtx, setCtx},
 	"headers_sent":  {requests, func(c *Ctx, _ *lua.LState) lua.LValue { return lua.LBool(c.R.HeaderSent) }, nil},
 	"is_subrequest": {requests, func(c *Ctx, _ *lua.LState) lua.LValue { return lua.LBool(!c.R.IsMain()) }, nil},
 }

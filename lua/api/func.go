@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -90,15 +91,39 @@ func (f *Func) functionElse(elsewhere func(c *Ctx, l *lua.LState, f *Func) int) 
 
 // refuse raises the error of a function that may not be called here.
 func refuse(c *Ctx, l *lua.LState, f *Func) int {
+	if c.Phase == Init {
+		vm.Errorf(l, "%s", cmp.Or(absentRequest[f.Name], noRequest))
+	}
 	disabled(c, l, f.In)
 	return 0
 }
 
+const noRequest = "no request found"
+
+// absentRequest is what some functions say in init_by_lua instead.
+var absentRequest = map[string]string{
+	"timer.at": "no request", "timer.every": "no request", "timer.running_count": "no request",
+	"timer.pending_count": "no request",
+
+	"say": noRequestObject, "print": noRequestObject, "eof": noRequestObject, "exec": noRequestObject,
+	"redirect": noRequestObject, "location.capture": noRequestObject, "location.capture_multi": noRequestObject,
+	"req.http_version": noRequestObject, "req.raw_header": noRequestObject, "req.set_uri_args": noRequestObject,
+	"req.get_post_args": noRequestObject, "resp.get_headers": noRequestObject,
+
+	"req.read_body": noBodyRequest, "req.discard_body": noBodyRequest, "req.get_body_data": noBodyRequest,
+	"req.get_body_file": noBodyRequest, "req.set_body_data": noBodyRequest,
+}
+
+const (
+	noRequestObject = "no request object found"
+	noBodyRequest   = "request object not found"
+)
+
 // disabled raises the error of what is for other phases.
 func disabled(c *Ctx, l *lua.LState, in Phase) {
 	switch {
-	case c.Phase == Init && in&InitWorker == 0:
-		vm.Errorf(l, "no request found")
+	case c.Phase == Init:
+		vm.Errorf(l, noRequest)
 	case c.R == nil && in == requests:
 		vm.Errorf(l, "API disabled in the current context")
 	}

@@ -34,6 +34,8 @@ const (
 const (
 	// handlers may answer, wait and redirect.
 	handlers = Rewrite | ServerRewrite | Access | Precontent | Content
+	// capturing phases may make subrequests.
+	capturing = Rewrite | Access | Content
 	// handshakes are the phases of a TLS handshake with a client, in which there is no request yet.
 	handshakes = SSLClientHello | SSLCert | SSLSessionFetch | SSLSessionStore
 	// proxyHandshakes are those of one with an upstream server.

@@ -15,7 +15,10 @@ var requestFuncs = []Func{
 	{"req.get_method", requests, func(c *Ctx, l *lua.LState) int { return retString(l, strings.Clone(c.R.MethodName)) }},
 	{"req.set_method", requests, reqSetMethod},
 	{"req.is_internal", requests, func(c *Ctx, l *lua.LState) int { return ret(l, lua.LBool(c.R.Internal)) }},
-	{"req.start_time", requests, func(c *Ctx, l *lua.LState) int {
+	{"req.start_time", anywhere &^ Init, func(c *Ctx, l *lua.LState) int {
+		if c.R == nil {
+			return ret(l, vm.Number(float64(c.Loop.Now().UnixMilli())/1000))
+		}
 		return ret(l, vm.Number(float64(c.R.Start.UnixMilli())/1000))
 	}},
 	{"req.set_uri", requests, reqSetURI},

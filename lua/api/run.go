@@ -222,6 +222,7 @@ func (c *Ctx) RunMain(p Phase, proto *lua.FunctionProto) error {
 	c.Phase = p
 	err, _ := vm.ThreadOf(c.VM.L).RunExit(proto, 0, 0)
 	c.Phase = outer
+	c.table = nil
 	c.owned.endAll()
 	if err == nil {
 		return nil

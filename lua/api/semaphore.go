@@ -36,19 +36,24 @@ func openSemaphore(l *lua.LState) int {
 		if v := l.Get(1); lua.LVAsBool(v) {
 			f, ok := vm.ToNumber(v)
 			if !ok || f < 0 {
-				vm.Errorf(l, "no semaphore")
+				vm.Errorf(l, "no negative number")
 			}
 			n = int(f)
 		}
-		return ret(l, &lua.LUserData{Value: &semaphore{count: n}, Metatable: mt})
+		t := vm.NewTable(0, 1)
+		t.RawSetString("sem", &lua.LUserData{Value: &semaphore{count: n}, Metatable: lua.LNil})
+		t.Metatable = mt
+		return ret(l, t)
 	}))
 	return ret(l, mod)
 }
 
 func checkSemaphore(l *lua.LState) *semaphore {
-	if u, ok := l.Get(1).(*lua.LUserData); ok {
-		if s, ok := u.Value.(*semaphore); ok {
-			return s
+	if t, ok := l.Get(1).(*lua.LTable); ok {
+		if u, ok := t.RawGetString("sem").(*lua.LUserData); ok {
+			if s, ok := u.Value.(*semaphore); ok {
+				return s
+			}
 		}
 	}
 	vm.Errorf(l, "not a semaphore instance")
@@ -61,7 +66,7 @@ func semPost(_ *Ctx, l *lua.LState, s *semaphore) int {
 	if v := l.Get(2); lua.LVAsBool(v) {
 		f, ok := vm.ToNumber(v)
 		if n = int(f); !ok || n < 1 {
-			vm.Errorf(l, "negative number")
+			vm.Errorf(l, "positive number required")
 		}
 	}
 	s.count += n
@@ -77,7 +82,7 @@ func semPost(_ *Ctx, l *lua.LState, s *semaphore) int {
 
 // semWait is sema:wait(seconds).
 func semWait(c *Ctx, l *lua.LState, s *semaphore) int {
-	if c.Phase&yieldable == 0 {
+	if c.Phase == Init {
 		disabled(c, l, yieldable)
 	}
 	d, ok := vm.ToNumber(l.Get(2))
@@ -85,7 +90,10 @@ func semWait(c *Ctx, l *lua.LState, s *semaphore) int {
 		vm.Errorf(l, "bad timeout")
 	}
 	if d < 0 {
-		vm.Errorf(l, "negative number")
+		vm.Errorf(l, "no negative number")
+	}
+	if c.Phase&yieldable == 0 {
+		return fail(l, "API disabled in the context of "+c.Phase.Context())
 	}
 	if s.count > 0 && len(s.waiters) == 0 {
 		s.count--
@@ -100,7 +108,9 @@ func semWait(c *Ctx, l *lua.LState, s *semaphore) int {
 	defer s.forget(w)
 	c.wait(l, func() { w.fiber.ParkFor(time.Duration(msec) * time.Millisecond) })
 	if !w.granted {
-		return fail(l, "timeout")
+		l.Push(lua.LFalse)
+		l.Push(lua.LString(textTimeout))
+		return 2
 	}
 	return ret(l, lua.LTrue)
 }

@@ -15,8 +15,8 @@ import (
 )
 
 var subrequestFuncs = []Func{
-	{"location.capture", Rewrite | ServerRewrite | Access | Precontent | Content, locationCapture},
-	{"location.capture_multi", Rewrite | ServerRewrite | Access | Precontent | Content, locationCaptureMulti},
+	{"location.capture", capturing, locationCapture},
+	{"location.capture_multi", capturing, locationCaptureMulti},
 }
 
 // capture is a subrequest whose response a script waits for.

@@ -12,7 +12,7 @@ var threadFuncs = []Func{
 	{"thread.spawn", yieldable, threadSpawn},
 	{"thread.wait", yieldable, threadWait},
 	{"thread.kill", yieldable, threadKill},
-	{"on_abort", handlers, ngxOnAbort},
+	{"on_abort", requests &^ proxyHandshakes, ngxOnAbort},
 }
 
 // lightThread is a light thread from its spawning to the moment when its parent has seen its end.
@@ -75,7 +75,7 @@ func (c *Ctx) threadEnded(lt *lightThread) {
 func (c *Ctx) lightOf(l *lua.LState, n int) *lightThread {
 	co, ok := l.Get(n).(*lua.LState)
 	if !ok {
-		vm.Errorf(l, "no co ctx found")
+		vm.ArgError(l, n, "lua thread expected")
 	}
 	t := vm.ThreadOf(co)
 	lt := c.lights[t]
@@ -164,6 +164,9 @@ func threadKill(c *Ctx, l *lua.LState) int {
 	return done(l)
 }
 
+// coroutinePhases are those that know coroutines: OpenResty's own where code may wait, Lua's in the others.
+const coroutinePhases = yieldable | Init | HeaderFilter | BodyFilter
+
 // openThreads gives the coroutine library OpenResty's names, which are those of Lua 5.1 and the same with one or two
 // underscores for Lua's own and OpenResty's functions, here the same ones, and OpenResty's words: coroutine.status tells light threads that have ended from
 // those whose end was seen, coroutine.resume says the state of what it cannot resume.
@@ -193,9 +196,15 @@ func openThreads(v *vm.VM) {
 		return resume.GFunction(l)
 	}))
 	for _, name := range []string{"create", "resume", "status", "wrap", "yield"} {
-		f := t.RawGetString(name)
+		f := t.RawGetString(name).(*lua.LFunction)
 		t.RawSetString("_"+name, f)
 		t.RawSetString("__"+name, f)
+		t.RawSetString(name, v.L.NewFunction(func(l *lua.LState) int {
+			if c := ctxOf(l); c.Phase&coroutinePhases == 0 {
+				disabled(c, l, coroutinePhases)
+			}
+			return f.GFunction(l)
+		}))
 	}
 	t.RawSetString("isyieldable", lua.LNil)
 }

@@ -101,7 +101,7 @@ func VariableText(r *http.Request, l *lua.LState, v lua.LValue) string {
 
 // argGet reads ngx.arg[n]: the arguments of set_by_lua, or the data and the end mark of a body filter.
 func argGet(l *lua.LState) int {
-	c := withRequest(l)
+	c := ctxOf(l)
 	n := vm.CheckInt(l, 2)
 	switch c.Phase {
 	case Set:
@@ -118,13 +118,13 @@ func argGet(l *lua.LState) int {
 		}
 		return ret(l, lua.LNil)
 	}
-	disabled(c, l, 0)
+	vm.Errorf(l, disabledHere)
 	return 0
 }
 
 // argSet assigns ngx.arg[1] or ngx.arg[2] in a body filter.
 func argSet(l *lua.LState) int {
-	c := withRequest(l)
+	c := ctxOf(l)
 	if c.Phase != BodyFilter {
 		disabled(c, l, 0)
 	}
