@@ -193,7 +193,7 @@ func BenchmarkTurn(b *testing.B) {
 }
 
 func BenchmarkTimerRearm(b *testing.B) {
-	l := &Loop{msec: 1000}
+	l := &Loop{usec: 1000}
 	timers := make([]*Timer, 10_000)
 	for i := range timers {
 		timers[i] = NewTimer(func() {})
@@ -201,7 +201,7 @@ func BenchmarkTimerRearm(b *testing.B) {
 	}
 	i := 0
 	for b.Loop() {
-		l.msec++
+		l.usec += 1000
 		tm := timers[i%len(timers)]
 		l.SetTimer(tm, time.Minute)
 		i += 7919

@@ -131,6 +131,7 @@ type Loop struct {
 	// time, refreshed once per wake-up
 	now      time.Time
 	msec     int64
+	usec     int64 // the same in microseconds, for the timers
 	base     time.Time
 	baseMono int64
 
@@ -389,7 +390,8 @@ func (l *Loop) NowMsec() int64 { return l.msec }
 // UpdateTime refreshes Now and NowMsec in the middle of long work (ngx_time_update).
 func (l *Loop) UpdateTime() {
 	l.now = time.Now()
-	l.msec = (l.baseMono + int64(l.now.Sub(l.base))) / int64(time.Millisecond)
+	l.usec = (l.baseMono + int64(l.now.Sub(l.base))) / int64(time.Microsecond)
+	l.msec = l.usec / 1000
 	if l.cfg.OnTime != nil {
 		l.cfg.OnTime(l.now)
 	}

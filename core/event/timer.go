@@ -3,9 +3,10 @@ package event
 import "time"
 
 // Timer calls a function on the loop once its time has come. It is intrusive: arming allocates
-// nothing. Timers have millisecond granularity and count from the loop's cached time.
+// nothing. Timers have millisecond granularity and count from the loop's cached time, never less than asked: were they
+// counted in whole milliseconds of the clock, one armed at x.9 would be due up to that much early.
 type Timer struct {
-	at    int64 // deadline in NowMsec, 0 when not armed
+	at    int64 // deadline in Loop.usec, 0 when not armed
 	pos   int32 // index in the heap + 1, 0 when not in it
 	owner expirer
 }
@@ -40,16 +41,16 @@ const timerArity = 4
 // SetTimer arms t to fire d from the loop's current time, rounded up to a millisecond, replacing an
 // earlier deadline.
 func (l *Loop) SetTimer(t *Timer, d time.Duration) {
-	at := l.msec
+	at := l.usec
 	if d > 0 {
 		ms := int64(d / time.Millisecond)
 		if d%time.Millisecond != 0 {
 			ms++
 		}
-		at += ms
+		at += ms * 1000
 	}
-	if l.expiring && at <= l.msec {
-		at = l.msec + 1 // else a timer that re-arms itself with 0 would never let the loop go
+	if l.expiring && at <= l.usec {
+		at = l.usec + 1 // else a timer that re-arms itself with 0 would never let the loop go
 	}
 	t.at = at
 	h := &l.timers
@@ -75,12 +76,12 @@ func (l *Loop) DelTimer(t *Timer) {
 // disarm is DelTimer for timers whose owner lives on and will arm them again: the heap entry stays.
 func (t *Timer) disarm() { t.at = 0 }
 
-// nextTimer is the time until the next timer in milliseconds, -1 when there is none.
+// nextTimer is the time until the next timer in milliseconds, rounded up, -1 when there is none.
 func (l *Loop) nextTimer() int64 {
 	h := &l.timers
 	for len(*h) > 0 {
 		if top := (*h)[0]; top.t.at == top.key {
-			return max(top.key-l.msec, 0)
+			return max((top.key-l.usec+999)/1000, 0)
 		}
 		h.settle()
 	}
@@ -91,7 +92,7 @@ func (l *Loop) nextTimer() int64 {
 func (l *Loop) expireTimers() {
 	h := &l.timers
 	l.expiring = true
-	for len(*h) > 0 && (*h)[0].key <= l.msec {
+	for len(*h) > 0 && (*h)[0].key <= l.usec {
 		t := (*h)[0].t
 		if t.at != (*h)[0].key {
 			h.settle()

@@ -12,7 +12,7 @@ import (
 func TestTimersAgainstModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const n = 12
-		l := &Loop{msec: 1000}
+		l := &Loop{usec: 1000}
 		l.cfg.Log = discardLog{}
 		var fired []int
 		timers := make([]*Timer, n)
@@ -25,7 +25,7 @@ func TestTimersAgainstModel(t *testing.T) {
 			"set": func(t *rapid.T) {
 				i, d := index.Draw(t, "i"), rapid.Int64Range(-5, 500).Draw(t, "ms")
 				l.SetTimer(timers[i], time.Duration(d)*time.Millisecond)
-				model[i] = l.msec + max(d, 0)
+				model[i] = l.usec + max(d, 0)*1000
 			},
 			"delete": func(t *rapid.T) {
 				i := index.Draw(t, "i")
@@ -38,19 +38,19 @@ func TestTimersAgainstModel(t *testing.T) {
 				model[i] = 0
 			},
 			"advance": func(t *rapid.T) {
-				l.msec += rapid.Int64Range(0, 300).Draw(t, "ms")
+				l.usec += rapid.Int64Range(0, 300_000).Draw(t, "us")
 				fired = nil
 				l.expireTimers()
 				var last int64
 				for _, i := range fired {
-					if model[i] == 0 || model[i] > l.msec || model[i] < last {
-						t.Fatalf("at %d fired %d, due %d, after %d", l.msec, i, model[i], last)
+					if model[i] == 0 || model[i] > l.usec || model[i] < last {
+						t.Fatalf("at %d fired %d, due %d, after %d", l.usec, i, model[i], last)
 					}
 					last, model[i] = model[i], 0
 				}
 				for i, at := range model {
-					if at != 0 && at <= l.msec {
-						t.Fatalf("at %d timer %d, due %d, has not fired", l.msec, i, at)
+					if at != 0 && at <= l.usec {
+						t.Fatalf("at %d timer %d, due %d, has not fired", l.usec, i, at)
 					}
 				}
 			},
@@ -65,7 +65,7 @@ func checkTimers(t *rapid.T, l *Loop, timers []*Timer, model []int64) {
 		if timers[i].Armed() != (at != 0) || timers[i].at != at {
 			t.Fatalf("timer %d is set to %d, should be %d", i, timers[i].at, at)
 		}
-		if left := max(at-l.msec, 0); at != 0 && (next < 0 || left < next) {
+		if left := max((at-l.usec+999)/1000, 0); at != 0 && (next < 0 || left < next) {
 			next = left
 		}
 	}
@@ -86,10 +86,10 @@ func checkTimers(t *rapid.T, l *Loop, timers []*Timer, model []int64) {
 }
 
 func TestTimerRounding(t *testing.T) {
-	l := &Loop{msec: 1000}
+	l := &Loop{usec: 1000}
 	tm := NewTimer(func() {})
 	for d, want := range map[time.Duration]int64{
-		0: 1000, -time.Second: 1000, 1: 1001, time.Millisecond: 1001, time.Millisecond + 1: 1002,
+		0: 1000, -time.Second: 1000, 1: 2000, time.Millisecond: 2000, time.Millisecond + 1: 3000,
 	} {
 		l.SetTimer(tm, d)
 		if tm.at != want {
@@ -100,7 +100,7 @@ func TestTimerRounding(t *testing.T) {
 
 // A timer that re-arms itself with no delay fires once a pass.
 func TestTimerRearmsItself(t *testing.T) {
-	l := &Loop{msec: 1000}
+	l := &Loop{usec: 1000}
 	l.cfg.Log = discardLog{}
 	n := 0
 	var tm *Timer
@@ -108,7 +108,7 @@ func TestTimerRearmsItself(t *testing.T) {
 	l.SetTimer(tm, 0)
 	l.expireTimers()
 	l.expireTimers()
-	l.msec++
+	l.usec++
 	l.expireTimers()
 	if n != 2 {
 		t.Errorf("fired %d times", n)
