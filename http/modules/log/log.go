@@ -135,6 +135,8 @@ func (a *accessLog) setTarget(cf *conf.Conf) (err error) {
 		a.syslog.Report = cycle.Log
 	case strings.Contains(target, "$"):
 		a.path, err = http.CompileArg(cf, cf.Cycle.Path(target))
+	case target == "":
+		a.file = cycle.Files.Add("") // the standard error
 	default:
 		a.file = cycle.Files.Add(cf.Cycle.Path(target))
 	}
