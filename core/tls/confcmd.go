@@ -8,9 +8,9 @@ import (
 )
 
 // Command applies a command of OpenSSL's configuration (SSL_CONF_cmd(3),
-// ssl_conf_command). ignored reports one that is valid but means nothing to
-// crypto/tls.
-func (ctx *Context) Command(name, value string) (ignored bool, err error) {
+// ssl_conf_command), which may name files that read knows. ignored reports one
+// that is valid but means nothing to crypto/tls.
+func (ctx *Context) Command(read Reader, name, value string) (ignored bool, err error) {
 	bad := &Error{What: fmt.Sprintf(`SSL_CONF_cmd("%s", "%s") failed`, name, value),
 		Queue: []string{"0A000180:SSL routines::bad value:cmd=" + name + ", value=" + value}}
 	switch strings.ToLower(name) {
@@ -37,10 +37,26 @@ func (ctx *Context) Command(name, value string) (ignored bool, err error) {
 			return false, bad
 		}
 		return false, nil
+	case "certificate":
+		chain, err := LoadCertificate(read, value)
+		if err != nil {
+			return false, Prefixed(err, "%s: ", bad.What)
+		}
+		ctx.pairs.SetChain(chain)
+		return false, nil
+	case "privatekey":
+		key, _, err := LoadKey(read, value, nil)
+		if err != nil {
+			return false, Prefixed(err, "%s: ", bad.What)
+		}
+		if !ctx.pairs.SetKey(key) {
+			return false, bad
+		}
+		return false, nil
 	case "options":
 		return ctx.commandOptions(value, bad)
 	case "ciphersuites", "signaturealgorithms", "clientsignaturealgorithms", "dhparameters", "ecdhparameters", "recordpadding",
-		"numtickets", "txcertificatecompression", "rxcertificatecompression", "certificate", "privatekey", "serverinfofile",
+		"numtickets", "txcertificatecompression", "rxcertificatecompression", "serverinfofile",
 		"chaincafile", "chaincapath", "verifycafile", "verifycapath", "requestcafile", "requestcapath", "clientcafile", "clientcapath":
 		return true, nil
 	case "verifymode":

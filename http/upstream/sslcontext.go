@@ -91,7 +91,7 @@ func (c *Conf) makeSSL(cf *conf.Conf, module string) error {
 		}
 	}
 	for _, cmd := range s.Commands.V {
-		ignored, err := ctx.Command(cmd[0], cmd[1])
+		ignored, err := ctx.Command(process.Of(cf.Cycle).ReadObject, cmd[0], cmd[1])
 		if err != nil {
 			return sslError(err)
 		}

@@ -96,7 +96,7 @@ func (c *LocConf) makeSSL(cycle *conf.Cycle) error {
 		ctx.SetKeyLog(f)
 	}
 	for _, cmd := range c.SSLCommands.V {
-		if _, err := ctx.Command(cmd[0], cmd[1]); err != nil {
+		if _, err := ctx.Command(cycle.ReadFile, cmd[0], cmd[1]); err != nil {
 			return &conf.Error{Msg: err.Error()}
 		}
 	}

@@ -273,7 +273,7 @@ func (b *builder) rest() error {
 		b.warn(`"ssl_ech_file" is not supported on this platform, ignored`)
 	}
 	for _, cmd := range b.c.confCommands.V {
-		ignored, err := b.ctx.Command(cmd.key, cmd.value)
+		ignored, err := b.ctx.Command(process.Of(b.cf.Cycle).ReadObject, cmd.key, cmd.value)
 		if err != nil {
 			return problem("%s", err)
 		}
