@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// fallbackRedis is the redis client that both servers load.
-const fallbackRedis = "lua/lib/fallback/resty/redis.lua"
+// fallback is where the redis client is that both servers load, and what it requires.
+const fallback = "lua/lib/fallback/resty/"
 
 // luaCases are the rows of the Lua module: what an application does in a request, and what the interpreter does alone.
 var luaCases = []benchCase{
@@ -40,7 +40,10 @@ var luaCases = []benchCase{
 	},
 	{
 		name: "lua-redis", title: "a GET through resty.redis with pooled connections", measure: throughput, lua: true,
-		redis: true, uri: "/", http: `lua_package_path "%PREFIX%/lua/?.lua;;";`, files: map[string]string{"lua/resty/redis.lua": fromFile(fallbackRedis)},
+		redis: true, uri: "/", http: `lua_package_path "%PREFIX%/lua/?.lua;;";`, files: map[string]string{
+			"lua/resty/redis.lua":          fromFile(fallback + "redis.lua"),
+			"lua/resty/socket_methods.lua": fromFile(fallback + "socket_methods.lua"),
+		},
 		server: `location / { content_by_lua_block {
 			local red = require("resty.redis"):new()
 			red:set_timeout(1000)

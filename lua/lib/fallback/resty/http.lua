@@ -3,6 +3,7 @@
 local body = require "resty.http_body"
 local connect = require "resty.http_connect"
 local http_headers = require "resty.http_headers"
+local socket_methods = require "resty.socket_methods"
 
 local concat, setmetatable, tonumber, tostring, type = table.concat, setmetatable, tonumber, tostring, type
 
@@ -30,19 +31,17 @@ end
 function _M.debug() end
 
 
--- The methods that do what the socket's do.
-for name, method in pairs { set_timeout = "settimeout", set_timeouts = "settimeouts", get_reused_times = "getreusedtimes",
-                            close = "close", ssl_handshake = "sslhandshake" } do
-    _M[name] = function(self, ...)
-        local sock = self.sock
-        if not sock then
-            return nil, "not initialized"
-        end
-        if name == "ssl_handshake" then
-            self.ssl = true
-        end
-        return sock[method](sock, ...)
+socket_methods(_M, "sock", { set_timeout = "settimeout", set_timeouts = "settimeouts",
+                             get_reused_times = "getreusedtimes", close = "close" })
+
+
+function _M.ssl_handshake(self, ...)
+    local sock = self.sock
+    if not sock then
+        return nil, "not initialized"
     end
+    self.ssl = true
+    return sock:sslhandshake(...)
 end
 
 

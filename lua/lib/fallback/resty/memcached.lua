@@ -27,9 +27,9 @@ function _M.new(_, opts)
     return setmetatable({ sock = sock, escape_key = escape, unescape_key = unescape }, mt)
 end
 
-local function closed()
-    return nil, "not initialized"
-end
+local methods = { connect = "connect", sslhandshake = "sslhandshake", set_keepalive = "setkeepalive",
+                  get_reused_times = "getreusedtimes", close = "close" }
+require "resty.socket_methods"(_M, "sock", methods)
 
 function _M:set_timeout(timeout)
     if not self.sock then
@@ -47,46 +47,11 @@ function _M:set_timeouts(connect, send, read)
     return 1
 end
 
-function _M:connect(...)
-    if not self.sock then
-        return closed()
-    end
-    return self.sock:connect(...)
-end
-
-function _M:sslhandshake(...)
-    if not self.sock then
-        return closed()
-    end
-    return self.sock:sslhandshake(...)
-end
-
-function _M:set_keepalive(...)
-    if not self.sock then
-        return closed()
-    end
-    return self.sock:setkeepalive(...)
-end
-
-function _M:get_reused_times()
-    if not self.sock then
-        return closed()
-    end
-    return self.sock:getreusedtimes()
-end
-
-function _M:close()
-    if not self.sock then
-        return closed()
-    end
-    return self.sock:close()
-end
-
 -- command sends a request and reads the line that answers it.
 local function command(self, req)
     local sock = self.sock
     if not sock then
-        return closed()
+        return nil, "not initialized"
     end
     local bytes, err = sock:send(req)
     if not bytes then
@@ -329,7 +294,7 @@ end
 
 function _M:quit()
     if not self.sock then
-        return closed()
+        return nil, "not initialized"
     end
     local bytes, err = self.sock:send("quit\r\n")
     if not bytes then

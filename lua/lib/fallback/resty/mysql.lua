@@ -186,12 +186,7 @@ function _M.new(_)
     return setmetatable({ sock = sock }, mt)
 end
 
-function _M:set_timeout(timeout)
-    if not self.sock then
-        return nil, "not initialized"
-    end
-    return self.sock:settimeout(timeout)
-end
+require "resty.socket_methods"(_M, "sock", { set_timeout = "settimeout", get_reused_times = "getreusedtimes" })
 
 -- greeting reads the server's first packet.
 local function greeting(self)
@@ -368,13 +363,6 @@ function _M:set_keepalive(...)
     end
     self.state = nil
     return sock:setkeepalive(...)
-end
-
-function _M:get_reused_times()
-    if not self.sock then
-        return nil, "not initialized"
-    end
-    return self.sock:getreusedtimes()
 end
 
 function _M:close()

@@ -11,6 +11,7 @@ local rawget = rawget
 local sub = string.sub
 local byte = string.byte
 local new_tab = require "table.new"
+local socket_methods = require "resty.socket_methods"
 
 local _M = { _VERSION = "0.33" }
 
@@ -25,6 +26,8 @@ local pubsub = { subscribe = true, psubscribe = true, unsubscribe = true, punsub
 local function closed()
     return nil, "not initialized"
 end
+
+socket_methods(_M, "_sock", { get_reused_times = "getreusedtimes", close = "close" })
 
 local function read_reply(self, sock)
     local line, err = sock:receive()
@@ -218,20 +221,14 @@ function _M.register_module_prefix(name)
     end
 end
 
-function _M:set_timeout(timeout)
-    local sock = rawget(self, "_sock")
-    if not sock then
-        error("not initialized", 2)
+for name, method in pairs { set_timeout = "settimeout", set_timeouts = "settimeouts" } do
+    _M[name] = function(self, ...)
+        local sock = rawget(self, "_sock")
+        if not sock then
+            error("not initialized", 2)
+        end
+        sock[method](sock, ...)
     end
-    sock:settimeout(timeout)
-end
-
-function _M:set_timeouts(connect, send, read)
-    local sock = rawget(self, "_sock")
-    if not sock then
-        error("not initialized", 2)
-    end
-    sock:settimeouts(connect, send, read)
 end
 
 function _M:connect(host, port, opts)
@@ -271,22 +268,6 @@ function _M:set_keepalive(...)
         return nil, "subscribed state"
     end
     return sock:setkeepalive(...)
-end
-
-function _M:get_reused_times()
-    local sock = rawget(self, "_sock")
-    if not sock then
-        return closed()
-    end
-    return sock:getreusedtimes()
-end
-
-function _M:close()
-    local sock = rawget(self, "_sock")
-    if not sock then
-        return closed()
-    end
-    return sock:close()
 end
 
 function _M:read_reply()

@@ -1,7 +1,7 @@
 -- resty.websocket.client: the client's side of a WebSocket.
-local protocol = require "resty.websocket.protocol"
-local recv_frame, send_frame = protocol.recv_frame, protocol.send_frame
-local char, match, find, concat = string.char, string.match, string.find, table.concat
+local endpoint = require "resty.websocket.endpoint"
+local socket_methods = require "resty.socket_methods"
+local char, match, concat = string.char, string.match, table.concat
 local rand = math.random
 local type = type
 local setmetatable = setmetatable
@@ -9,21 +9,16 @@ local setmetatable = setmetatable
 local _M = { _VERSION = "0.12" }
 local mt = { __index = _M }
 
+endpoint.methods(_M, false, true)
+socket_methods(_M, "sock", { set_keepalive = "setkeepalive" })
+
 function _M.new(_, opts)
     local sock, err = ngx.socket.tcp()
     if not sock then
         return nil, err
     end
     opts = opts or {}
-    if opts.timeout then
-        sock:settimeout(opts.timeout)
-    end
-    return setmetatable({
-        sock = sock,
-        max_recv_len = opts.max_recv_len or opts.max_payload_len or 65535,
-        max_send_len = opts.max_send_len or opts.max_payload_len or 65535,
-        send_unmasked = opts.send_unmasked,
-    }, mt)
+    return setmetatable(endpoint.new(sock, opts, not opts.send_unmasked), mt)
 end
 
 local function list(value)
@@ -108,74 +103,6 @@ function _M:connect(uri, opts)
     return 1, nil, header
 end
 
-function _M:set_timeout(time)
-    local sock = self.sock
-    if not sock then
-        return nil, nil, "not initialized yet"
-    end
-    return sock:settimeout(time)
-end
-
-function _M:recv_frame()
-    if self.fatal then
-        return nil, nil, "fatal error already happened"
-    end
-    if not self.sock then
-        return nil, nil, "not initialized yet"
-    end
-    local data, typ, err = recv_frame(self.sock, self.max_recv_len, false)
-    if not data and not find(err, ": timeout", 1, true) then
-        self.fatal = true
-    end
-    return data, typ, err
-end
-
-local function send(self, fin, opcode, payload)
-    if self.fatal then
-        return nil, "fatal error already happened"
-    end
-    if self.closed then
-        return nil, "already closed"
-    end
-    if not self.sock then
-        return nil, "not initialized yet"
-    end
-    local bytes, err = send_frame(self.sock, fin, opcode, payload, self.max_send_len, not self.send_unmasked)
-    if not bytes then
-        self.fatal = true
-    end
-    return bytes, err
-end
-
-_M.send_frame = send
-
-function _M:send_text(data)
-    return send(self, true, 0x1, data)
-end
-
-function _M:send_binary(data)
-    return send(self, true, 0x2, data)
-end
-
-function _M:send_close(code, msg)
-    local payload, err = protocol.close_payload(code, msg)
-    if not payload then
-        return nil, err
-    end
-    local bytes
-    bytes, err = send(self, true, 0x8, payload)
-    self.closed = true
-    return bytes, err
-end
-
-function _M:send_ping(data)
-    return send(self, true, 0x9, data)
-end
-
-function _M:send_pong(data)
-    return send(self, true, 0xa, data)
-end
-
 function _M:close()
     local sock = self.sock
     if not sock then
@@ -188,14 +115,6 @@ function _M:close()
         end
     end
     return sock:close()
-end
-
-function _M:set_keepalive(...)
-    local sock = self.sock
-    if not sock then
-        return nil, "not initialized"
-    end
-    return sock:setkeepalive(...)
 end
 
 return _M

@@ -1,12 +1,13 @@
 -- resty.websocket.server: the server's side of a WebSocket.
-local protocol = require "resty.websocket.protocol"
-local recv_frame, send_frame = protocol.recv_frame, protocol.send_frame
+local endpoint = require "resty.websocket.endpoint"
 local lower, find = string.lower, string.find
 local type = type
 local setmetatable = setmetatable
 
 local _M = { _VERSION = "0.12" }
 local mt = { __index = _M }
+
+endpoint.methods(_M, true, false)
 
 local guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -65,78 +66,7 @@ function _M.new(_, opts)
         return nil, err
     end
     opts = opts or {}
-    if opts.timeout then
-        sock:settimeout(opts.timeout)
-    end
-    return setmetatable({
-        sock = sock,
-        max_payload_len = opts.max_payload_len or 65535,
-        max_recv_len = opts.max_recv_len or opts.max_payload_len or 65535,
-        max_send_len = opts.max_send_len or opts.max_payload_len or 65535,
-        send_masked = opts.send_masked,
-    }, mt)
-end
-
-function _M:set_timeout(time)
-    local sock = self.sock
-    if not sock then
-        return nil, nil, "not initialized yet"
-    end
-    return sock:settimeout(time)
-end
-
-function _M:recv_frame()
-    if self.fatal then
-        return nil, nil, "fatal error already happened"
-    end
-    if not self.sock then
-        return nil, nil, "not initialized yet"
-    end
-    local data, typ, err = recv_frame(self.sock, self.max_recv_len, true)
-    if not data and not find(err, ": timeout", 1, true) then
-        self.fatal = true
-    end
-    return data, typ, err
-end
-
-local function send(self, fin, opcode, payload)
-    if self.fatal then
-        return nil, "fatal error already happened"
-    end
-    if not self.sock then
-        return nil, "not initialized yet"
-    end
-    local bytes, err = send_frame(self.sock, fin, opcode, payload, self.max_send_len, self.send_masked)
-    if not bytes then
-        self.fatal = true
-    end
-    return bytes, err
-end
-
-_M.send_frame = send
-
-function _M:send_text(data)
-    return send(self, true, 0x1, data)
-end
-
-function _M:send_binary(data)
-    return send(self, true, 0x2, data)
-end
-
-function _M:send_close(code, msg)
-    local payload, err = protocol.close_payload(code, msg)
-    if not payload then
-        return nil, err
-    end
-    return send(self, true, 0x8, payload)
-end
-
-function _M:send_ping(data)
-    return send(self, true, 0x9, data)
-end
-
-function _M:send_pong(data)
-    return send(self, true, 0xa, data)
+    return setmetatable(endpoint.new(sock, opts, opts.send_masked), mt)
 end
 
 return _M
