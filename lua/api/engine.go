@@ -71,7 +71,7 @@ func (e *Engine) Base(p Phase) *Ctx {
 
 func (e *Engine) newVM(cache bool) *vm.VM {
 	o := e.options()
-	o.CodeCache, o.Scheduler = cache, e.sched
+	o.CodeCache, o.Scheduler, o.Now = cache, e.sched, e.now
 	o.OnPanic = func(value any, stack []byte) {
 		e.Cycle.Log().Log(log.Alert, nil, "panic: %v\n%s", value, stack)
 	}

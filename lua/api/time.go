@@ -28,11 +28,11 @@ var timeFuncs = []Func{
 }
 
 // now is the time of the last look at the clock.
-func (c *Ctx) now() time.Time {
-	if c.Loop == nil {
+func (e *Engine) now() time.Time {
+	if e.Loop == nil {
 		return time.Now()
 	}
-	return c.Loop.Now()
+	return e.Loop.Now()
 }
 
 func ngxUpdateTime(c *Ctx, _ *lua.LState) int {

@@ -1,8 +1,6 @@
 package lib
 
 import (
-	"time"
-
 	lua "github.com/yuin/gopher-lua"
 
 	"moongate/lua/vm"
@@ -11,6 +9,7 @@ import (
 // lru is a cache of resty.lrucache: a table of limited size that forgets what was used least recently. It belongs to
 // one worker.
 type lru struct {
+	vm    *vm.VM // for its clock: the cache and ngx.now see the same time
 	size  int
 	nodes map[lua.LValue]*lruNode
 	ring  lruNode // newer of it is the least, older the most recently used
@@ -20,7 +19,7 @@ type lru struct {
 type lruNode struct {
 	key, value   lua.LValue
 	newer, older *lruNode
-	expires      int64 // in ms since 1970, 0 for never
+	expires      float64 // in seconds since 1970, with the rounding of the original's sums; negative for never
 	flags        lua.LNumber
 }
 
@@ -33,7 +32,7 @@ func openLRU(l *lua.LState) int {
 			if size < 1 {
 				return failure(l, "size too small")
 			}
-			c := &lru{size: size}
+			c := &lru{vm: vm.ThreadOf(l).VM(), size: size}
 			c.clear()
 			l.Push(object(l, c, methods))
 			return 1
@@ -62,7 +61,8 @@ func (c *lru) touch(n *lruNode) {
 	n.older.newer, c.ring.older = n, n
 }
 
-func nowMsec() int64 { return time.Now().UnixMilli() }
+// now is ngx.now().
+func (c *lru) now() float64 { return float64(c.vm.Now().UnixMilli()) / 1000 }
 
 // lruGet is value, stale, flags = cache:get(key).
 func lruGet(l *lua.LState) int {
@@ -75,7 +75,7 @@ func lruGet(l *lua.LState) int {
 	n.unlink()
 	c.touch(n)
 	value, stale := n.value, lua.LValue(lua.LNil)
-	if n.expires != 0 && n.expires < nowMsec() {
+	if n.expires >= 0 && n.expires < c.now() {
 		value, stale = stale, value
 	}
 	l.Push(value)
@@ -103,9 +103,9 @@ func lruSet(l *lua.LState) int {
 	}
 	c.nodes[key] = n
 	c.touch(n)
-	n.key, n.value, n.expires, n.flags = key, l.Get(3), 0, 0
+	n.key, n.value, n.expires, n.flags = key, l.Get(3), -1, 0
 	if lua.LVAsBool(l.Get(4)) {
-		n.expires = nowMsec() + int64(vm.CheckNumber(l, 4)*1000)
+		n.expires = c.now() + float64(vm.CheckNumber(l, 4))
 	}
 	if f, ok := l.Get(5).(lua.LNumber); ok && f >= 0 {
 		n.flags = f

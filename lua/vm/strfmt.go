@@ -150,7 +150,7 @@ func (v *VM) convert(l *lua.LState, b []byte, f *formatSpec, arg int, spec strin
 	case 'c':
 		return f.pad(b, string([]byte{byte(CheckInt(l, arg))}))
 	case 'q':
-		return quote(b, CheckString(l, arg))
+		return quote(b, v.Display(l, l.Get(arg)))
 	case 's':
 		if s, ok := l.Get(arg).(lua.LString); ok && plain {
 			return append(b, s...)

@@ -7,6 +7,7 @@ package vm
 
 import (
 	"math/rand/v2"
+	"time"
 
 	lua "github.com/yuin/gopher-lua"
 
@@ -34,6 +35,8 @@ type Options struct {
 	// MaxMemory is how large the live heap of the process may be, in bytes, for code to go on that makes values: beyond
 	// it raises "not enough memory". 0 for a quarter of the memory of the machine, from 256 MB to 4 GB.
 	MaxMemory uint64
+	// Now is the time that the program sees by its clocks, which may stand still while it runs; nil for the system's.
+	Now func() time.Time
 	// OnPanic is told of a Go panic that was turned into a Lua error, with the Go stack. It may be nil.
 	OnPanic func(value any, stack []byte)
 }
@@ -83,12 +86,18 @@ type VM struct {
 	ceiling   ceiling
 }
 
+// Now is the time by Options.Now.
+func (v *VM) Now() time.Time { return v.opts.Now() }
+
 // New makes a VM with all libraries open.
 func New(opts Options) *VM {
 	// gopher-lua has these for the whole process. CompatVarArg allocates an `arg` table for each call of a vararg
 	// function, which LuaJIT does not have.
 	lua.CompatVarArg = false
 	lua.MaxArrayIndex = maxArrayIndex
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	if opts.MaxString <= 0 {
 		opts.MaxString = defaultMaxString
 	}
