@@ -217,7 +217,7 @@ func (l *Loop) acceptFailed(ls *Listener, e unix.Errno) (more bool) {
 	case unix.EMFILE, unix.ENFILE:
 		level = LogCrit
 	}
-	l.cfg.Log.Log(level, e, "accept4() failed while accepting new connection on %s", ls.name)
+	l.cfg.Log.Log(level, e, "accept4() failed")
 	switch e {
 	case unix.ECONNABORTED:
 		return true

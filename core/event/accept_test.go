@@ -351,7 +351,7 @@ func TestAcceptPausesAtEMFILE(t *testing.T) {
 	h.onLoop(func() {
 		n := 0
 		for _, line := range h.log.lines {
-			if strings.HasPrefix(line, "[3] accept4() failed while accepting new connection on 127.0.0.1:") {
+			if strings.HasPrefix(line, "[3] accept4() failed") {
 				n++
 			}
 		}
