@@ -4,10 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // luaHelloAllocations is how many allocations a request may make that content_by_lua answers with one ngx.say.
@@ -32,29 +29,8 @@ server { listen 127.0.0.1:%d; location / { content_by_lua_block { ngx.say("hello
 	}
 	stop := startServer(t, dir)
 	defer stop()
-	fd := connect(t, port)
-	defer unix.Close(fd)
-	request, reply := []byte("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"), make([]byte, 4096)
-	exchange := func() {
-		if _, err := unix.Write(fd, request); err != nil {
-			t.Fatal(err)
-		}
-		if n, err := unix.Read(fd, reply); err != nil || n == 0 {
-			t.Fatal(n, err)
-		}
-	}
-	for range 1000 {
-		exchange()
-	}
-	const rounds = 5000
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	for range rounds {
-		exchange()
-	}
-	runtime.ReadMemStats(&after)
-	n := float64(after.Mallocs-before.Mallocs) / rounds
-	t.Logf("%.1f allocations, %d bytes a request", n, (after.TotalAlloc-before.TotalAlloc)/rounds)
+	n, bytes := allocations(t, port, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	t.Logf("%.1f allocations, %.0f bytes a request", n, bytes)
 	if n > luaHelloAllocations {
 		t.Errorf("%.1f allocations a request", n)
 	}

@@ -122,14 +122,11 @@ func (p *peer) serve(c *net.TCPConn) {
 }
 
 func (t *target) failover(ctx context.Context, o *options, c benchCase, peers []*peer, r *result) error {
-	s, err := t.prepare(c, "")
+	s, err := t.run(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	if err := s.start(ctx, ""); err != nil {
-		return err
-	}
 	// What the same load costs without failures is the level that the memory has to return to.
 	t.clients(ctx, s, o.clients, 2*time.Second)
 	if err := s.quiet(ctx); err != nil {

@@ -26,22 +26,15 @@ func idle(ctx context.Context, o *options, c benchCase, targets []*target) (*res
 }
 
 func (t *target) idle(ctx context.Context, o *options, c benchCase, r *result) error {
-	s, err := t.prepare(c, "")
+	s, err := t.run(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	if err := s.start(ctx, ""); err != nil {
-		return err
-	}
 	if _, err := s.wrk(ctx, o, c, time.Second); err != nil {
 		return err
 	}
-	before, err := s.rss()
-	if err != nil {
-		return err
-	}
-	cpuBefore, err := s.cpu()
+	before, err := s.usage()
 	if err != nil {
 		return err
 	}
@@ -62,11 +55,7 @@ func (t *target) idle(ctx context.Context, o *options, c benchCase, r *result) e
 			return fmt.Errorf("connection %d: %w", i, err)
 		}
 	}
-	after, err := s.rss()
-	if err != nil {
-		return err
-	}
-	cpuAfter, err := s.cpu()
+	after, err := s.usage()
 	if err != nil {
 		return err
 	}
@@ -76,8 +65,8 @@ func (t *target) idle(ctx context.Context, o *options, c benchCase, r *result) e
 			return fmt.Errorf("an idle connection was not kept: %w", err)
 		}
 	}
-	r.add(t.name, float64(after-before)/float64(o.idle), float64(before)/1e6, float64(after)/1e6,
-		cpuAfter.sub(cpuBefore).total().Seconds())
+	r.add(t.name, float64(after.rss-before.rss)/float64(o.idle), float64(before.rss)/1e6, float64(after.rss)/1e6,
+		after.cpu.sub(before.cpu).total().Seconds())
 	return nil
 }
 

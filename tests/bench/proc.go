@@ -85,6 +85,20 @@ func (s *running) rss() (int64, error) {
 	return sum, nil
 }
 
+// usage is what a server has taken at one moment: cpu and rss.
+type usage struct {
+	rss int64
+	cpu cpu
+}
+
+func (s *running) usage() (u usage, err error) {
+	if u.rss, err = s.rss(); err != nil {
+		return u, err
+	}
+	u.cpu, err = s.cpu()
+	return u, err
+}
+
 // descriptors returns how many descriptors the workers have open.
 func (s *running) descriptors() (n int) {
 	for _, pid := range s.workers() {

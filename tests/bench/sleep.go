@@ -35,19 +35,12 @@ func sleeping(ctx context.Context, o *options, c benchCase, targets []*target) (
 }
 
 func (t *target) sleeping(ctx context.Context, c benchCase, conns int, d time.Duration, r *result) error {
-	s, err := t.prepare(c, "")
+	s, err := t.run(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	if err := s.start(ctx, ""); err != nil {
-		return err
-	}
-	before, err := s.rss()
-	if err != nil {
-		return err
-	}
-	cpuBefore, err := s.cpu()
+	before, err := s.usage()
 	if err != nil {
 		return err
 	}
@@ -74,7 +67,7 @@ func (t *target) sleeping(ctx context.Context, c benchCase, conns int, d time.Du
 		return fmt.Errorf("answered too early: %v", err)
 	case <-time.After((d - started) / 2):
 	}
-	after, err := s.rss()
+	waiting, err := s.rss()
 	if err != nil {
 		return err
 	}
@@ -83,12 +76,12 @@ func (t *target) sleeping(ctx context.Context, c benchCase, conns int, d time.Du
 			return err
 		}
 	}
-	cpuAfter, err := s.cpu()
+	after, err := s.usage()
 	if err != nil {
 		return err
 	}
-	r.add(t.name, float64(after-before)/float64(conns*streamsPerConn), float64(before)/1e6, float64(after)/1e6,
-		started.Seconds(), cpuAfter.sub(cpuBefore).total().Seconds())
+	r.add(t.name, float64(waiting-before.rss)/float64(conns*streamsPerConn), float64(before.rss)/1e6, float64(waiting)/1e6,
+		started.Seconds(), after.cpu.sub(before.cpu).total().Seconds())
 	return nil
 }
 

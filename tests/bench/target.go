@@ -120,6 +120,19 @@ http {
 		"%BACKEND%", strconv.Itoa(c.backendPort)).Replace(b.String())
 }
 
+// run prepares and starts the server of a case.
+func (t *target) run(ctx context.Context, c benchCase) (*running, error) {
+	s, err := t.prepare(c, "")
+	if err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx, ""); err != nil {
+		s.stop()
+		return nil, err
+	}
+	return s, nil
+}
+
 // start starts the server and waits until a worker answers a request.
 func (s *running) start(ctx context.Context, profile string) error {
 	s.cmd = s.command(ctx)

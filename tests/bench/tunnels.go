@@ -53,14 +53,11 @@ func acceptTunnels(l net.Listener) {
 }
 
 func (t *target) tunnels(ctx context.Context, o *options, c benchCase, r *result) error {
-	s, err := t.prepare(c, "")
+	s, err := t.run(ctx, c)
 	if err != nil {
 		return err
 	}
 	defer s.stop()
-	if err := s.start(ctx, ""); err != nil {
-		return err
-	}
 	if err := t.someTunnels(ctx, s, o.tunnels/100, nil); err != nil { // what the first ones cost
 		return err
 	}
