@@ -19,6 +19,7 @@ type MainConf struct {
 	ThreadCacheMax, WorkerThreadPool                   conf.Opt[int64]
 	SARestart, LoadRestyCore                           conf.Opt[bool]
 	RewriteNoPostpone, AccessNoPostpone, PreNoPostpone conf.Opt[bool]
+	RequestGlobals                                     conf.Opt[bool]
 	CaptureErrorLog                                    conf.Opt[int64]
 	MallocTrim                                         conf.Opt[int64]
 	// Dicts are the shared dictionaries in the order of their declaration.
@@ -81,6 +82,8 @@ func mainDirectives() []conf.Directive {
 		num("lua_worker_thread_vm_pool_size", func(c *MainConf) *conf.Opt[int64] { return &c.WorkerThreadPool }, 10),
 		num("lua_malloc_trim", func(c *MainConf) *conf.Opt[int64] { return &c.MallocTrim }, 1000),
 		flag("lua_sa_restart", func(c *MainConf) *conf.Opt[bool] { return &c.SARestart }, true),
+		// A directive of Moongate: with it a global that a request sets is gone with the request.
+		flag("lua_request_globals", func(c *MainConf) *conf.Opt[bool] { return &c.RequestGlobals }, false),
 		flag("rewrite_by_lua_no_postpone", func(c *MainConf) *conf.Opt[bool] { return &c.RewriteNoPostpone }, false),
 		flag("access_by_lua_no_postpone", func(c *MainConf) *conf.Opt[bool] { return &c.AccessNoPostpone }, false),
 		flag("precontent_by_lua_no_postpone", func(c *MainConf) *conf.Opt[bool] { return &c.PreNoPostpone }, false),
@@ -201,7 +204,7 @@ func (e *Engine) options() vm.Options {
 		IdleThreads: idle,
 		PackagePath: searchPath(m.PackagePath.V, prefix), PackageCPath: searchPath(m.PackageCPath.V, prefix),
 		EnvPath: m.envPath, EnvCPath: m.envCPath,
-		SharedGlobals: true,
+		SharedGlobals: !m.RequestGlobals.V,
 	}
 }
 
