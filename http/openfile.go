@@ -112,7 +112,7 @@ func (r *Request) FileFailed(path string, err *FileError) Verdict {
 		level, v = log.Error, StatusForbidden
 	}
 	if v != StatusNotFound || r.Core.LogNotFound.V {
-		r.Logf(level, err.Errno, `%s "%s" failed`, err.Call, path)
+		r.Logf(level, err.Errno, `%s "%s" failed`, err.Call, untilNUL(path))
 	}
 	return v
 }
@@ -322,16 +322,21 @@ func FSSize(st *unix.Stat_t) int64 {
 }
 
 // name puts a path with a NUL where the kernel can read it. A path that has a
-// NUL itself is not there, one that is too long is refused as the kernel would.
+// NUL itself, which only ngx.req.set_uri brings in, ends there as it does for
+// nginx; one that is too long is refused as the kernel would.
 func (p *filePool) name(path string) (*byte, unix.Errno) {
-	switch {
-	case len(path) >= len(p.path):
+	path = untilNUL(path)
+	if len(path) >= len(p.path) {
 		return nil, unix.ENAMETOOLONG
-	case strings.IndexByte(path, 0) >= 0:
-		return nil, unix.ENOENT
 	}
 	p.path[copy(p.path[:], path)] = 0
 	return &p.path[0], 0
+}
+
+// untilNUL is a path as C reads it.
+func untilNUL(path string) string {
+	path, _, _ = strings.Cut(path, "\x00")
+	return path
 }
 
 // openat, statat, fstat and closeFD are the system calls without the allocations of package unix and, since they are
