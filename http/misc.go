@@ -2,6 +2,7 @@ package http
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"moongate/conf"
@@ -226,9 +227,17 @@ func (c *ResolverConf) On(loop *event.Loop) *resolver.Resolver {
 	return c.resolver
 }
 
-// ParseResolver reads "resolver address … [valid=time] [ipv4=on|off] [ipv6=on|off]".
+// ParseResolver reads "resolver address … [valid=time] [ipv4=on|off] [ipv6=on|off]
+// [status_zone=name]"; the last is the commercial nginx's, and has no effect.
 func ParseResolver(cf *conf.Conf) (*ResolverConf, error) {
-	c, err := resolver.Parse(cf.Args, func(server string) ([]netip.AddrPort, error) {
+	args := slices.DeleteFunc(slices.Clone(cf.Args), func(arg string) bool {
+		ignored := strings.HasPrefix(arg, "status_zone=")
+		if ignored {
+			cf.Warnf(`the parameter "%s" is ignored`, arg)
+		}
+		return ignored
+	})
+	c, err := resolver.Parse(args, func(server string) ([]netip.AddrPort, error) {
 		u, err := ParseURL(cf, server, URLOptions{DefaultPort: resolver.DefaultPort})
 		if err != nil {
 			return nil, err
