@@ -109,7 +109,7 @@ func (c *Ctx) takeConnection(s *tcpSock) (reason string) {
 		return "duplicate call"
 	case c.buffering:
 		return "http 1.0 buffering"
-	case !ok || r.Conn.TLS != nil:
+	case !ok:
 		return "not supported for this connection"
 	}
 	if r.HeaderSent && c.undisturbed(r.Flush) != http.OK {
@@ -126,13 +126,17 @@ func (c *Ctx) takeConnection(s *tcpSock) (reason string) {
 	}
 	s.in = make([]byte, s.bufLen)
 	s.wr = copy(s.in, first)
-	s.kind, s.io = rawSock, &rawTransport{Conn: s.conn, r: r, abort: c.loc().CheckClientAbort.V}
+	var io transport = s.conn
+	if t := c.secured(); t != nil {
+		io = &tlsTransport{conn: t, raw: s.conn}
+	}
+	s.kind, s.io = rawSock, &rawTransport{transport: io, r: r, abort: c.loc().CheckClientAbort.V}
 	return ""
 }
 
 // rawTransport is the connection of a client.
 type rawTransport struct {
-	*event.Conn
+	transport
 	r *http.Request
 	// abort: the end of the client's data is an error (lua_check_client_abort).
 	abort bool
@@ -140,7 +144,7 @@ type rawTransport struct {
 
 // TryRead implements transport.
 func (t *rawTransport) TryRead(p []byte) (int, error) {
-	n, err := t.Conn.TryRead(p)
+	n, err := t.transport.TryRead(p)
 	if err == io.EOF && t.abort {
 		err = errClientAborted
 	}
@@ -149,7 +153,7 @@ func (t *rawTransport) TryRead(p []byte) (int, error) {
 
 // TryWrite implements transport.
 func (t *rawTransport) TryWrite(p []byte) (int, error) {
-	n, err := t.Conn.TryWrite(p)
+	n, err := t.transport.TryWrite(p)
 	t.r.BytesSent += int64(n)
 	return n, err
 }

@@ -143,6 +143,16 @@ func (t *tlsTransport) WaitReadable(d time.Duration) error { return t.raw.WaitRe
 // WaitWritable implements transport.
 func (t *tlsTransport) WaitWritable(d time.Duration) error { return t.raw.WaitWritable(d) }
 
+// secure tells that TLS is spoken on the connection.
+func (s *tcpSock) secure() bool {
+	io := s.io
+	if raw, ok := io.(*rawTransport); ok {
+		io = raw.transport
+	}
+	_, ok := io.(*tlsTransport)
+	return ok
+}
+
 // release gives back what a transport holds, before its connection is closed.
 func release(io transport) {
 	if t, ok := io.(*tlsTransport); ok {

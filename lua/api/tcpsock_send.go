@@ -55,8 +55,8 @@ func tcpSend(l *lua.LState) int {
 
 // write sends all of data.
 func (s *tcpSock) write(l *lua.LState, data []byte) error {
-	if t, ok := s.io.(*tlsTransport); ok {
-		return s.writeTLS(l, t, data)
+	if s.secure() {
+		return s.writeTLS(l, data)
 	}
 	done := 0
 	for s.conn != nil {
@@ -86,10 +86,11 @@ func (s *tcpSock) write(l *lua.LState, data []byte) error {
 }
 
 // writeTLS sends data in records. The waiting is that of the connection, which the record layer needs.
-func (s *tcpSock) writeTLS(l *lua.LState, t *tlsTransport, data []byte) error {
+func (s *tcpSock) writeTLS(l *lua.LState, data []byte) error {
+	io := s.io
 	s.conn.WriteTimeout = or(s.wants.send, s.defaults.send)
 	err := s.await(l, func(time.Duration) error {
-		_, err := t.TryWrite(data)
+		_, err := io.TryWrite(data)
 		return err
 	}, 0)
 	switch {

@@ -80,13 +80,13 @@ function _M:connect(uri, opts)
         return nil, "failed to connect: " .. err
     end
     if ssl then
-        ok, err = sock:sslhandshake(false, opts.server_name or host, opts.ssl_verify)
+        ok, err = sock:sslhandshake(false, opts.server_name or opts.host or host, opts.ssl_verify)
         if not ok then
             return nil, "ssl handshake failed: " .. err
         end
     end
     if sock:getreusedtimes() > 0 then
-        return 1
+        return 1, nil, "connection reused"
     end
     ok, err = sock:send(request(host .. ":" .. port, path, opts))
     if not ok then
