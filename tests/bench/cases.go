@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"slices"
 	"strings"
@@ -25,12 +26,14 @@ type benchCase struct {
 
 	h2load []string // arguments, for cases of HTTP/2 and TLS, the last of which is the URL
 
+	tls *tls.Config // of clients that connect to clientPort with TLS
+
 	redisPort, backendPort int
 }
 
 // cases is every row.
 func cases() []benchCase {
-	return slices.Concat(httpCases, http2Cases, proxyCases, luaCases, processCases)
+	return slices.Concat(httpCases, http2Cases, handshakeCases, proxyCases, luaCases, processCases)
 }
 
 // httpCases are the rows without Lua.

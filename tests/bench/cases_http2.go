@@ -60,13 +60,20 @@ var http2Cases = []benchCase{
 // multiplexed drives each target with h2load in turns.
 func multiplexed(ctx context.Context, o *options, c benchCase, targets []*target) (*result, error) {
 	r := newResult(c, "CPU µs/request", "user µs", "system µs", "requests/s", "RSS MB")
-	cert, key, err := certificate()
+	c, err := c.withCertificate()
 	if err != nil {
 		return nil, err
 	}
-	c.files = maps.Clone(c.files)
-	c.files["conf/cert.pem"], c.files["conf/key.pem"] = cert, key
 	return r, inTurns(ctx, o, c, targets, r, (*running).h2load)
+}
+
+// withCertificate adds the files that servers of TLS need.
+func (c benchCase) withCertificate() (benchCase, error) {
+	cert, key, err := certificate()
+	files := map[string]string{"conf/cert.pem": cert, "conf/key.pem": key}
+	maps.Copy(files, c.files)
+	c.files = files
+	return c, err
 }
 
 var (

@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -46,9 +48,16 @@ func (t *target) idle(ctx context.Context, o *options, c benchCase, r *result) e
 	}()
 	for i := range o.idle {
 		dialer := net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(2+i/perClient))}, Timeout: 10 * time.Second}
-		conn, err := dialer.DialContext(ctx, "tcp", s.address())
+		address := s.address()
+		if c.tls != nil {
+			address = net.JoinHostPort("127.0.0.1", strconv.Itoa(s.clientPort))
+		}
+		conn, err := dialer.DialContext(ctx, "tcp", address)
 		if err != nil {
 			return fmt.Errorf("connection %d: %w", i, err)
+		}
+		if c.tls != nil {
+			conn = tls.Client(conn, c.tls)
 		}
 		conns = append(conns, conn)
 		if err := ask(conn, c.uri); err != nil {
