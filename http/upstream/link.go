@@ -155,12 +155,18 @@ func (l *link) say(b []byte) {
 	l.writing = true
 	n, err := l.TryWritev([][]byte{l.control})
 	l.sent += n
-	l.control = l.control[n:]
-	if err == event.ErrAgain {
-		l.Loop().Go(func() { _ = l.release() }) // reading will fail as well
-		return
+	if l.control = l.control[n:]; len(l.control) == 0 {
+		l.control = nil
 	}
-	l.control, l.writing = nil, false
+	switch err {
+	case nil:
+		_ = l.release() // over TLS it may have waited, and others have come
+	case event.ErrAgain:
+		l.Loop().Go(func() { _ = l.release() }) // reading will fail as well
+	default:
+		l.control = nil
+		_ = l.release()
+	}
 }
 
 // Wire is what SetWire was given on the connection, nil if it is new.
