@@ -49,7 +49,9 @@ var accepted = []struct{ directive, words, why string }{
 	{"geoip2", "invalid metadata", "libmaxminddb has another word for files of a few bytes"},
 	{".*", "directive has no effect", "nginx has an effect, or says nothing of having none"},
 	{"image_filter_interlace", "has no effect", "nginx makes progressive images"},
-	{"set_real_ip_from", "host not found", "getaddrinfo takes a number for an address"},
+	{".*_hash_(max|bucket)_size", "is successful", "there are no hash tables that could be too small"},
+	{"resolver(_timeout)?", "is successful", "nginx has it in upstream since 1.27.3"},
+	{"set_real_ip_from|resolver", "host not found", "getaddrinfo takes a number for an address"},
 }
 
 var row = regexp.MustCompile("^\\| `(\\w+)` \\| (.*) \\| (.*) \\|$")
