@@ -67,7 +67,8 @@ func (o *Output) writeFile(env *Env, line []byte) {
 
 // Directive is one error_log directive and what is needed to read it.
 type Directive struct {
-	// Value is the first argument and Levels are the others.
+	// Value is the first argument, of which "stderr" and "" are the standard error;
+	// Levels are the others.
 	Value  string
 	Levels []string
 
@@ -105,7 +106,7 @@ func (d *Directive) Output() (*Output, error) {
 }
 
 func (d *Directive) target() (*Output, error) {
-	if d.Value == "stderr" {
+	if d.Value == "stderr" || d.Value == "" {
 		return &Output{file: d.Files.Add("")}, nil
 	}
 	if size, ok := strings.CutPrefix(d.Value, "memory:"); ok {
