@@ -63,9 +63,14 @@ type srv struct {
 }
 
 // start returns the node for a question: a valid answer, one being asked for,
-// or a new one. It fails when the name cannot be asked for.
+// or a new one, also where all who asked before gave up. It fails when the name
+// cannot be asked for.
 func (r *Resolver) start(k kind, name string) (*node, error) {
 	n := r.nodes[key{k, name}]
+	if n != nil && n.pending && len(n.waiting) == 0 {
+		r.finish(n, TimedOut)
+		n = nil
+	}
 	if n != nil && (n.pending || n.valid >= r.now()) {
 		return n, nil
 	}
