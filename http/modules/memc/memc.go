@@ -123,6 +123,7 @@ var methods = map[http.Method]string{
 // handle runs the command: the location's content handler.
 func (c *locConf) handle(r *http.Request) http.Verdict {
 	x := &exchange{conf: c, name: c.cmd.Value(r).S}
+	x.Flags = x.flags
 	if x.name == "" {
 		if x.name = methods[r.Method]; x.name == "" {
 			r.Error("ngx_memc: $memc_cmd variable not found for HTTP %s requests", r.MethodName)

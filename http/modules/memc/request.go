@@ -35,13 +35,10 @@ var commands = map[string]command{
 
 // exchange is the state of one request.
 type exchange struct {
-	conf *locConf
+	upstream.StoredValue // the answer to get
 	command
+	conf *locConf
 	name string
-	// sent is the key as it was sent.
-	sent []byte
-	// rest is how much of end is still to come.
-	rest int
 }
 
 // Decimal digits that a number of 32 and of 64 bits may have.
@@ -100,7 +97,7 @@ func (x *exchange) Request(e *upstream.Exchange) http.Verdict {
 		b = append(b, ' ')
 		start := len(b)
 		b = wire.AppendEscaped(b, key, wire.EscapeMemcached)
-		x.sent = b[start:]
+		x.Key = b[start:]
 	}
 	if x.storage {
 		return x.store(e, b)

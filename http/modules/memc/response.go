@@ -5,7 +5,6 @@ import (
 
 	"moongate/conf"
 	"moongate/core/buf"
-	"moongate/core/log"
 	"moongate/http"
 	"moongate/http/upstream"
 )
@@ -92,7 +91,7 @@ func (x *exchange) Restart(*upstream.Exchange) {}
 // is passed on as the body, so that nothing of it is taken.
 func (x *exchange) Header(e *upstream.Exchange) upstream.Header {
 	if x.answer == nil {
-		return x.value(e)
+		return x.StoredValue.Header(e)
 	}
 	for b, size := e.Unread(), 0; ; {
 		line, rest, ok := bytes.Cut(b, []byte("\r\n"))
@@ -119,101 +118,31 @@ func (x *exchange) Header(e *upstream.Exchange) upstream.Header {
 	}
 }
 
-// value reads the first line of the answer to get.
-func (x *exchange) value(e *upstream.Exchange) upstream.Header {
-	line, _, ok := bytes.Cut(e.Unread(), []byte{'\n'})
-	if !ok {
-		return upstream.HeaderAgain
-	}
-	size := len(line) + 1
-	line, ok = bytes.CutSuffix(line, []byte{'\r'})
-	fields, found := bytes.CutPrefix(line, []byte("VALUE "))
-	switch {
-	case ok && found:
-		if h := x.fields(e, line, fields); h != upstream.HeaderDone {
-			return h
-		}
-		e.In.Status = int(http.StatusOK)
-	case ok && string(line) == "END":
-		e.R.Logf(log.Info, nil, `key: "%s" was not found by memcached`, x.sent)
-		e.In.Status, e.In.ContentLength, e.Keep = int(http.StatusNotFound), 0, true
-	default:
-		return complain(e, line)
-	}
-	e.SetStatus(e.In.Status)
-	e.Take(size)
-	return upstream.HeaderDone
-}
-
-func complain(e *upstream.Exchange, line []byte) upstream.Header {
-	e.R.Error(`memcached sent invalid response: "%s"`, line)
-	return upstream.HeaderInvalid
-}
-
-// fields reads "KEY flags length", of which $memc_flags gets the flags.
-func (x *exchange) fields(e *upstream.Exchange, line, s []byte) upstream.Header {
-	r := e.R
-	s, ok := bytes.CutPrefix(s, x.sent)
-	if !ok {
-		r.Error(`memcached sent invalid key in response "%s" for key "%s"`, line, x.sent)
-		return upstream.HeaderInvalid
-	}
-	if s, ok = bytes.CutPrefix(s, []byte{' '}); !ok {
-		return complain(e, line)
-	}
-	flags, length, ok := bytes.Cut(s, []byte{' '})
-	if !ok {
-		return complain(e, line)
-	}
-	x.conf.flags.Assign(r, http.Val(r.Pool.String(flags)))
+// flags gives $memc_flags the flags of a value.
+func (x *exchange) flags(e *upstream.Exchange, flags, _ []byte) upstream.Header {
+	x.conf.flags.Assign(e.R, http.Val(e.R.Pool.String(flags)))
 	if x.conf.flagsAsTime.V {
 		if t, ok := conf.ParseInt(buf.String(flags)); ok {
-			r.Out.LastModified = t
+			e.R.Out.LastModified = t
 		}
-	}
-	if e.In.ContentLength, ok = conf.ParseInt(buf.String(length)); !ok {
-		r.Error(`memcached sent invalid length in response "%s" for key "%s"`, line, x.sent)
-		return upstream.HeaderInvalid
 	}
 	return upstream.HeaderDone
 }
-
-// end is what follows a value.
-const end = "\r\nEND\r\n"
 
 // StartBody implements upstream.Protocol.
 func (x *exchange) StartBody(e *upstream.Exchange) error {
-	e.Length = e.In.ContentLength
-	if x.answer == nil && e.In.Status == int(http.StatusOK) {
-		e.Length += int64(len(end))
-		x.rest = len(end)
+	if x.answer == nil {
+		return x.StoredValue.StartBody(e)
 	}
+	e.Length = e.In.ContentLength
 	return nil
 }
 
 // Body implements upstream.Protocol.
 func (x *exchange) Body(e *upstream.Exchange, b []byte) error {
-	if x.answer != nil {
-		e.CopyBody(b)
-		return nil
+	if x.answer == nil {
+		return x.StoredValue.Body(e, b)
 	}
-	if data := e.Length - int64(x.rest); data > 0 {
-		n := min(int64(len(b)), data)
-		e.Data(b[:n])
-		e.Length -= n
-		b = b[n:]
-	}
-	if len(b) == 0 {
-		return nil
-	}
-	if len(b) > x.rest || string(b) != end[len(end)-x.rest:][:len(b)] {
-		e.R.Error("memcached sent invalid trailer")
-		e.Length, x.rest = 0, 0
-		return nil
-	}
-	x.rest -= len(b)
-	if e.Length = int64(x.rest); e.Length == 0 {
-		e.Keep = true
-	}
+	e.CopyBody(b)
 	return nil
 }
