@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 func TestParseDate(t *testing.T) {
@@ -374,4 +376,26 @@ func TestTextAllocations(t *testing.T) {
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+// TestCookieProperty: each cookie of a line is found by its name in any case, the first one of equal names.
+func TestCookieProperty(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		names := rapid.SliceOfN(rapid.StringMatching(`[A-Za-z0-9!#$%&'*+.^_-]{1,8}`), 1, 6).Draw(r, "names")
+		first := map[string]string{}
+		var line []string
+		for _, name := range names {
+			value := rapid.StringMatching(`[A-Za-z0-9=!#$%&'()*+./:<>?@^_-]{0,8}`).Draw(r, "value")
+			if _, ok := first[strings.ToLower(name)]; !ok {
+				first[strings.ToLower(name)] = value
+			}
+			line = append(line, name+"="+value)
+		}
+		text := strings.Join(line, rapid.SampledFrom([]string{"; ", ";", ";  "}).Draw(r, "separator"))
+		for name, value := range first {
+			if got, ok := Cookie([]byte(text), strings.ToUpper(name)); !ok || string(got) != value {
+				r.Fatalf("%s of %q is %q, %t", name, text, got, ok)
+			}
+		}
+	})
 }
