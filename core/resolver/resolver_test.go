@@ -337,7 +337,8 @@ func TestCancel(t *testing.T) {
 				t.Errorf("got %v, want %v", err, gone)
 			}
 		}, func() { f.Cancel(gone) })
-		if n := r.nodes[key{kindName, "silent.test"}]; len(n.waiting) != 0 {
+		n := r.nodes[key{kindName, "silent.test"}]
+		if len(n.waiting) != 0 {
 			t.Errorf("%d fibers wait", len(n.waiting))
 		}
 		join(l, func() {
@@ -346,7 +347,12 @@ func TestCancel(t *testing.T) {
 			if !errors.As(err, &e) || e.Code != TimedOut {
 				t.Errorf("closed: got %v", err)
 			}
-		}, r.Close)
+		}, func() {
+			if r.nodes[n.key] == n {
+				t.Error("the question that nobody waited for is not asked anew")
+			}
+			r.Close()
+		})
 		if _, _, err := r.Resolve(nil, "x.test", timeout); err == nil || err.Error() != "no resolver defined to resolve x.test" {
 			t.Errorf("after Close: %v", err)
 		}
