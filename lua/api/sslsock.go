@@ -178,8 +178,16 @@ func sslHandshake(l *lua.LState) int {
 		return fail(l, "not supported for downstream sockets")
 	}
 	session := l.Get(2)
-	if _, ok := s.io.(*tlsTransport); ok {
-		return ret(l, session)
+	if t, ok := s.io.(*tlsTransport); ok { // done before, perhaps by who used the connection last
+		switch session := session.(type) {
+		case *lua.LUserData:
+			return ret(l, session)
+		case lua.LBool:
+			if !session {
+				return ret(l, lua.LTrue)
+			}
+		}
+		return ret(l, vm.NewCData(&sslSession{t.conn}))
 	}
 	name, _ := vm.ToString(l.Get(3))
 	conn, reason := s.handshake(l, session, name, given(l, 4))
