@@ -34,6 +34,7 @@ type node struct {
 	server  int // asked last
 	resend  *event.Timer
 	waiting []*event.Fiber
+	left    bool // all who waited gave up
 
 	code   Code // 0: resolved
 	addrs  [2][]netip.Addr
@@ -67,7 +68,7 @@ type srv struct {
 // cannot be asked for.
 func (r *Resolver) start(k kind, name string) (*node, error) {
 	n := r.nodes[key{k, name}]
-	if n != nil && n.pending && len(n.waiting) == 0 {
+	if n != nil && n.pending && n.left {
 		r.finish(n, TimedOut)
 		n = nil
 	}
@@ -134,6 +135,7 @@ func (r *Resolver) finish(n *node, code Code) {
 func (n *node) forget(f *event.Fiber) {
 	if i := slices.Index(n.waiting, f); i >= 0 {
 		n.waiting = slices.Delete(n.waiting, i, i+1)
+		n.left = len(n.waiting) == 0
 	}
 }
 

@@ -133,11 +133,14 @@ func TestResolveSRV(t *testing.T) {
 	run(t, func(l *event.Loop) {
 		r := New(l, Config{Servers: []netip.AddrPort{s.addr}})
 		first := map[string]int{}
-		for range 200 {
+		for i := range 200 {
 			got, valid, err := r.ResolveSRV("http", "Test", timeout)
 			if err != nil {
 				t.Error(err)
 				return
+			}
+			if asked := slices.Sorted(slices.Values(s.asked())); i == 0 && len(slices.Compact(slices.Clone(asked))) != len(asked) {
+				t.Errorf("asked twice: %q", asked)
 			}
 			if left := time.Until(valid); left < 55*time.Second || left > 61*time.Second {
 				t.Errorf("valid for %v", left)
