@@ -138,21 +138,35 @@ func (sr *Request) OwnVariables(copied bool) {
 	sr.vars = sr.ownVars
 }
 
-// runSub is the body of a subrequest's fiber.
+// runSub is the body of a subrequest's fiber. A panic ends the main request too:
+// what it waits for will not come.
 func (sr *Request) runSub() {
+	returned := false
+	defer func() {
+		if !returned {
+			sr.terminate(Error)
+		}
+		sr.ended()
+	}()
 	sr.Conn.Action = ""
 	sr.drive(sr.runPhases())
-	m := sr.Main
 	if sr.Core.LogSubrequest.V {
 		sr.finishLog()
 	}
 	sr.sub.finished = true
 	if !sr.InMemory && !sr.Background {
-		m.advance()
+		sr.Main.advance()
 	}
+	returned = true
+}
+
+// ended wakes those who wait for a subrequest.
+func (sr *Request) ended() {
+	sr.sub.finished = true
 	for _, f := range sr.sub.waiters {
 		f.Ready()
 	}
+	m := sr.Main
 	if m.sub.running--; m.sub.running == 0 && m.sub.idle != nil {
 		m.sub.idle.Ready()
 	}
@@ -185,7 +199,9 @@ func (r *Request) waitSubrequests() {
 	s := &r.sub
 	for s.running > 0 {
 		s.idle = r.Loop().Current()
-		s.idle.Park()
+		if s.idle.Park() == event.Canceled {
+			s.idle.Uncancel() // they use what belongs to r, whoever has given up
+		}
 	}
 	s.idle = nil
 }
