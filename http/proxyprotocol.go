@@ -1,6 +1,8 @@
 package http
 
 import (
+	"io"
+
 	"golang.org/x/sys/unix"
 
 	"moongate/core/event"
@@ -9,9 +11,6 @@ import (
 )
 
 const errTimedOut = unix.ETIMEDOUT
-
-// maxProxyHeader is the longest PROXY protocol header that is accepted.
-const maxProxyHeader = 4096
 
 // readProxyProtocol takes the PROXY protocol header off a new connection. It
 // reports false, having closed the connection, when there is none.
@@ -27,15 +26,19 @@ func (c *Conn) readProxyProtocol() bool {
 }
 
 func (c *Conn) takeProxyProtocol() bool {
-	mem := make([]byte, maxProxyHeader)
+	mem := make([]byte, wire.MaxProxyHeader)
 	var n int
 	for {
 		var err error
-		n, _, err = unix.Recvfrom(c.FD(), mem, unix.MSG_PEEK)
+		n, err = c.TryPeek(mem)
 		if err == nil {
 			break
 		}
-		if err != unix.EAGAIN && err != unix.EINTR {
+		if err == io.EOF {
+			c.Log.Log(log.Info, nil, "client closed connection")
+			return false
+		}
+		if err != event.ErrAgain {
 			c.Log.Log(log.Info, err, "recv() failed")
 			return false
 		}
@@ -45,10 +48,6 @@ func (c *Conn) takeProxyProtocol() bool {
 			}
 			return false
 		}
-	}
-	if n == 0 {
-		c.Log.Log(log.Info, nil, "client closed connection")
-		return false
 	}
 	h := new(wire.ProxyHeader)
 	used, err := h.Parse(mem[:n])
