@@ -96,6 +96,8 @@ func (r *Request) recycle(w *Worker) {
 	r.In.reset()
 	r.Out.reset()
 	clear(r.one[:])
+	clear(r.three[:])
+	r.ownBody = Body{}
 	r.requestState = requestState{}
 	r.cleanups, r.bodyChain, r.Captures = r.cleanups[:0], r.bodyChain[:0], r.Captures[:0]
 	w.pool.free = append(w.pool.free, r)
