@@ -259,11 +259,12 @@ func (l *Loop) reorder(ls *Listener) {
 	if n%16 != 0 && l.accept.disabled <= 0 {
 		return
 	}
-	if err := l.disable(ls); err == nil {
+	err := l.disable(ls)
+	if err == nil {
 		err = l.enable(ls)
-		if err != nil {
-			l.cfg.Log.Log(LogAlert, err, "re-adding the listening socket %s failed", ls.name)
-		}
+	}
+	if err != nil {
+		l.cfg.Log.Log(LogAlert, err, "re-adding the listening socket %s failed", ls.name)
 	}
 }
 
