@@ -42,6 +42,14 @@ func (o *Output) File() *File { return o.file }
 // Memory is the ring buffer the output writes to, nil for the other kinds.
 func (o *Output) Memory() *Memory { return o.memory }
 
+// Close closes the socket of an output to syslog, which a later message opens
+// again. Files are closed by [Files.Close].
+func (o *Output) Close() {
+	if o.syslog != nil {
+		o.syslog.Close()
+	}
+}
+
 func (o *Output) stderr() bool { return o.file != nil && o.file.FD() == stderrFD }
 
 func (o *Output) write(env *Env, level Level, line []byte) {

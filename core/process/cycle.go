@@ -230,6 +230,15 @@ func (c *Cycle) openLogs() error {
 	return nil
 }
 
+// closeLogs closes the files and the sockets that openLogs or messages have
+// opened. Failures go to l.
+func (c *Cycle) closeLogs(l *log.Logger) {
+	c.Files.Close(l)
+	for _, out := range c.outputs {
+		out.Close()
+	}
+}
+
 // redirectStderr sends what the runtime prints into the log, unless the
 // configuration itself logs to standard error.
 func (c *Cycle) redirectStderr() {
@@ -270,14 +279,14 @@ func (c *Cycle) commit(old *Cycle) {
 	}
 	if old.log != nil {
 		old.Files.Flush()
-		old.Files.Close(c.log)
+		old.closeLogs(c.log)
 	}
 	c.old = nil
 }
 
 // rollback undoes what a cycle that fails has opened.
 func (c *Cycle) rollback(old *Cycle) {
-	c.Files.Close(c.parseLog)
+	c.closeLogs(c.parseLog)
 	var staying []*Zone
 	if old != nil {
 		staying = old.zones

@@ -2,7 +2,9 @@ package process_test
 
 import (
 	"fmt"
+	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -101,6 +103,33 @@ func TestReload(t *testing.T) {
 		c.Close()
 		t.Error("the removed address is still listened on")
 	}
+}
+
+// TestReloadClosesSyslog: the master's sockets do not grow in number.
+func TestReloadClosesSyslog(t *testing.T) {
+	syslog, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syslog.Close()
+	s, _ := newServer(t, "daemon off; events {} error_log syslog:server="+syslog.LocalAddr().String()+" info;")
+	s.start()
+	sockets := func() (n int) {
+		links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", s.cmd.Process.Pid))
+		for _, link := range links {
+			if to, _ := os.Readlink(link); strings.HasPrefix(to, "socket:") {
+				n++
+			}
+		}
+		return n
+	}
+	const each = 2 // one to syslog, one to the worker
+	eventually(t, "the sockets of the start", func() bool { return sockets() == each })
+	for n := 1; n <= 2; n++ {
+		s.signal(syscall.SIGHUP)
+		s.wait("exited with code 0", n)
+	}
+	eventually(t, "the old socket to be closed", func() bool { return sockets() == each })
 }
 
 func TestRespawn(t *testing.T) {
