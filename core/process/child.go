@@ -182,7 +182,9 @@ func (m *master) replaceExited() (live bool) {
 		if ch.channel != nil {
 			ch.channel.Close()
 		}
-		if ch.respawn && !ch.exiting && !m.terminate && !m.quit {
+		// One that a reload is about to drain has its successor already.
+		drained := m.draining && ch.generation != m.generation
+		if ch.respawn && !ch.exiting && !drained && !m.terminate && !m.quit {
 			if m.start(ch) == nil {
 				live = true
 				kept = append(kept, ch)

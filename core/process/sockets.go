@@ -289,6 +289,11 @@ func inheritedSocket(fd int, l *log.Logger) *Listening {
 		return nil
 	}
 	unix.CloseOnExec(fd)
+	// Whoever is not nginx may pass on a socket on which accepting would block.
+	if err := unix.SetNonblock(fd, true); err != nil {
+		l.Log(log.Crit, err, "fcntl(O_NONBLOCK) %s failed", addr)
+		return nil
+	}
 	ls := &Listening{Addr: addr, Type: typ, FD: fd, inherited: true}
 	ls.Backlog = DefaultBacklog
 	get := func(layer, opt int) int {

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"moongate/conf"
+	"moongate/core/log"
 	"moongate/parser"
 )
 
@@ -188,6 +189,32 @@ func TestAddr(t *testing.T) {
 		if back, ok := addrOf(a.Sockaddr()); !ok || back != a {
 			t.Errorf("%v, want %v", back, a)
 		}
+	}
+}
+
+func TestInheritedSocketDoesNotBlock(t *testing.T) {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if ls := inheritedSocket(fd, log.New(log.NewEnv())); ls == nil || ls.FD != fd {
+		t.Fatalf("%+v", ls)
+	}
+	if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK == 0 {
+		t.Errorf("flags %#x, %v", flags, err)
+	}
+}
+
+// TestDrainedIsNotRespawned: a worker that dies while its successor starts is
+// not started again, for there would be one too many of the new cycle.
+func TestDrainedIsNotRespawned(t *testing.T) {
+	m := &master{generation: 2, draining: true, children: []*child{
+		{pid: 1, generation: 1, respawn: true, exited: true},
+		{pid: 2, generation: 2, respawn: true},
+	}}
+	if live := m.replaceExited(); !live || len(m.children) != 1 || m.children[0].pid != 2 {
+		t.Errorf("live %v, children %v", live, m.children)
 	}
 }
 
