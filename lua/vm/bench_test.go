@@ -55,6 +55,14 @@ var benchPrograms = map[string]string{
 	"pairs": `local t = {} for i = 1, 1000 do t["k" .. i] = i end local s = 0
 		for r = 1, 100 do for k, v in pairs(t) do s = s + v end end return s`,
 	"pcall": `local f = function() end for i = 1, 200000 do pcall(f) end`,
+	"index": `local env = setmetatable({}, {__index = function(t, k) return _G[k] end})
+		setfenv(1, env) for i = 1, 20000 do local s = tostring end`,
+	"vararg": `local function f(...) return ... end local function g(...) return f(...) end
+		for i = 1, 50000 do g(i, 2, 3) end`,
+	"words": `local s, n = ("some words, 12 of them; "):rep(20), 0
+		for r = 1, 50 do local at = 1 while true do
+			local from, to, word = string.find(s, "^[ ,;]*([%a%d_]+)", at) if not from then break end
+			n, at = n + #string.sub(s, from, to), to + 1 end end return n`,
 	"coroutine": `local co = coroutine.wrap(function() while true do coroutine.yield(1) end end)
 		for i = 1, 50000 do co() end`,
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // This file is the instruction loop. It executes the prototypes of package compile over gopher-lua's values, tables,
-// registers and call frames, and leaves everything rare (metamethods, errors, closures, variable arguments) to
+// registers and call frames, and leaves everything rare (most metamethods, errors, closures) to
 // gopher-lua's own instructions, which find the state as their loop would have it.
 //
 // Two things differ from gopher-lua's loop. The top of the registers stays at the end of the running function's
@@ -134,9 +134,15 @@ moved: // the registers may have moved
 			continue
 		case lua.OP_GETGLOBAL:
 			if s, ok := (*reg(consts, uintptr(i&(1<<18-1)))).(lua.LString); ok {
-				if value, from := indexString(cf.Fn.Env, string(s)); from == nil {
+				value, from := indexString(cf.Fn.Env, string(s))
+				if from == nil {
 					*reg(base, argA(i)) = value
 					continue
+				}
+				if fn, ok := value.(*lua.LFunction); ok {
+					cf.Pc = pc
+					cf = t.handle(cf, fn, int(argA(i)), 1, from, *reg(consts, uintptr(i&(1<<18-1))))
+					goto enter
 				}
 			}
 		case lua.OP_GETTABLE:
@@ -149,9 +155,8 @@ moved: // the registers may have moved
 				}
 				if fn, ok := value.(*lua.LFunction); ok {
 					cf.Pc = pc
-					value = t.call(fn, from, key)
-					rg.array[cf.LocalBase+int(argA(i))] = value
-					goto moved
+					cf = t.handle(cf, fn, int(argA(i)), 1, from, key)
+					goto enter
 				}
 			}
 		case lua.OP_GETTABLEKS:
@@ -165,24 +170,31 @@ moved: // the registers may have moved
 					}
 					if fn, ok := value.(*lua.LFunction); ok {
 						cf.Pc = pc
-						value = t.call(fn, from, key)
-						rg.array[cf.LocalBase+int(argA(i))] = value
-						goto moved
+						cf = t.handle(cf, fn, int(argA(i)), 1, from, key)
+						goto enter
 					}
 				}
 			}
 		case lua.OP_SELF:
-			if s, ok := rk(base, consts, argC(i)).(lua.LString); ok {
+			key := rk(base, consts, argC(i))
+			if s, ok := key.(lua.LString); ok {
 				self := *reg(base, argB(i))
 				tb, ok := self.(*lua.LTable)
 				if !ok {
 					tb = v.methods(l, self)
 				}
 				if tb != nil {
-					if value, from := indexString(tb, string(s)); from == nil {
+					value, from := indexString(tb, string(s))
+					if from == nil {
 						*reg(base, argA(i)) = value
 						*reg(base, argA(i)+1) = self
 						continue
+					}
+					if fn, ok := value.(*lua.LFunction); ok {
+						*reg(base, argA(i)+1) = self
+						cf.Pc = pc
+						cf = t.handle(cf, fn, int(argA(i)), 1, from, key)
+						goto enter
 					}
 				}
 			}
@@ -197,8 +209,8 @@ moved: // the registers may have moved
 				}
 				if fn := newIndex(tb); fn != nil {
 					cf.Pc = pc
-					t.call(fn, tb, key, value)
-					goto moved
+					cf = t.handle(cf, fn, 0, 0, tb, key, value)
+					goto enter
 				}
 			}
 		case lua.OP_SETTABLEKS:
@@ -213,8 +225,8 @@ moved: // the registers may have moved
 					}
 					if fn := newIndex(tb); fn != nil {
 						cf.Pc = pc
-						t.call(fn, tb, key, value)
-						goto moved
+						cf = t.handle(cf, fn, 0, 0, tb, key, value)
+						goto enter
 					}
 				}
 			}
@@ -437,6 +449,8 @@ moved: // the registers may have moved
 				spreadVararg(rg, cf, int(argA(i)), int(b)-1)
 				continue
 			}
+			t.spreadAll(cf, int(argA(i)))
+			goto moved
 		case lua.OP_NOP:
 			continue
 		}
@@ -450,9 +464,7 @@ moved: // the registers may have moved
 		instructions[op](l, i, bottom)
 		pc = cf.Pc
 		t.high = max(t.high, rg.top)
-		if op != lua.OP_VARARG { // which leaves all arguments, up to the top
-			rg.top = top
-		}
+		rg.top = top
 		goto moved
 	}
 }

@@ -56,6 +56,30 @@ func (t *Thread) call(fn *lua.LFunction, args ...lua.LValue) lua.LValue {
 	return pop(t.L)
 }
 
+// handle begins the call of fn, an __index or __newindex, for an instruction of frame cf, which takes nret results into its
+// register r. It returns the frame to go on with: that of fn, or when fn is a Go function, which is then over, cf.
+func (t *Thread) handle(cf *frame, fn *lua.LFunction, r, nret int, args ...lua.LValue) *frame {
+	rg := &t.regs
+	at := rg.top
+	end := at + 1 + len(args)
+	if end > len(rg.array) {
+		t.growRegisters(end)
+	}
+	rg.array[at] = fn
+	copy(rg.array[at+1:end], args)
+	rg.top = end
+	f := t.push(cf, fn, at, len(args), nret)
+	f.ReturnBase = cf.LocalBase + r
+	setCurrentFrame(t.L, f)
+	if fn.IsG {
+		t.finishGo(f, fn.GFunction(t.L))
+		rg.top = at
+		return cf
+	}
+	t.enter(f)
+	return f
+}
+
 // finishGo takes the n values that the Go function of frame f has left on top of the registers to where its caller
 // wants them, and ends the frame.
 func (t *Thread) finishGo(f *frame, n int) {
@@ -165,6 +189,19 @@ func spreadVararg(rg *registers, f *frame, a, n int) {
 	for i := copied; i < n; i++ {
 		to[i] = lua.LNil
 	}
+}
+
+// spreadAll puts all variable arguments of frame f into its registers from a on, up to the top.
+func (t *Thread) spreadAll(f *frame, a int) {
+	rg := &t.regs
+	n := max(f.NArgs-int(f.Fn.Proto.NumParameters), 0)
+	end := f.LocalBase + a + n
+	if end > len(rg.array) {
+		t.growRegisters(end)
+	}
+	rg.top = end
+	t.high = max(t.high, end)
+	spreadVararg(rg, f, a, n)
 }
 
 // tailCall makes frame f that of fn, which is in register at with nargs arguments behind it.

@@ -110,6 +110,35 @@ func TestCoroutines(t *testing.T) {
 	})
 }
 
+// TestHandlers runs __index and __newindex functions, which the loop calls as it calls those of the program.
+func TestHandlers(t *testing.T) {
+	cases(t, [][2]string{
+		{`local t = setmetatable({}, {__index = function() end}) local a, b, c = 1, t.x, 3 return a, b, c`, "1,nil,3"},
+		{`local t = setmetatable({}, {__index = function(t, k) return k, 2, 3 end}) local l = {t.y, t[1]} return t.x, l[1], #l`, "x,y,2"},
+		{`local t = setmetatable({}, {__index = function(t, k) return tostring(k) end}) return t[1] .. t.x`, "1x"},
+		{`local function up(t, k) return k:upper() end
+		  local t = setmetatable({}, {__index = function(t, k) return up(t, k) end}) local a, b = "a", t.b return a, b`, "a,B"},
+		{`local t = setmetatable({}, {__index = rawequal}) return pcall(function() return t.x end)`, "true,false"},
+		{`local t = setmetatable({n = 2}, {__index = function(t, k) return function(self, a) return k, self.n + a end end}) return t:f(3)`, "f,5"},
+		{`setfenv(1, setmetatable({}, {__index = function(t, k) return k end})) return a, b, (function(...) return ... end)(c, d)`, "a,b,c,d"},
+		{`local s, g = "", getfenv() setfenv(1, setmetatable({}, {__newindex = function(t, k, v) s = s .. k .. v return 1, 2 end}))
+		  a = 1 b = 2 return s`, "a1b2"},
+		{`local t = setmetatable({}, {__newindex = function(t, k, v) rawset(t, k, v + 1) end}) t.x = 1 t[1] = 2 return t.x, t[1]`, "2,3"},
+		{`local t = setmetatable({}, {__newindex = rawset}) t.x = 1 local a = t.x return a`, "1"},
+		{`local t = setmetatable({}, {__newindex = function(t, k, v) coroutine.yield(k) rawset(t, k, v) end})
+		  local co = coroutine.wrap(function() local a, b = 1, 2 t.x = 3 return a, b, t.x end) return co(), co()`, "x,1,2,3"},
+		{`local fs = setmetatable({}, {__index = function(t, k) local n = k return function() n = n + 1 return n end end})
+		  local f, g = fs[1], fs[5] return f(), g(), f(), g()`, "2,6,3,7"},
+		{`local t = setmetatable({}, {__index = function(t, k) error("no " .. k, 2) end})
+		  return pcall(function()
+		    return t.x
+		  end)`, "false,t:3: no x"},
+		{`local t = setmetatable({}, {__index = function(t, k) return select("#", unpack({}, 1, k)) end}) return t[200], t[1000], t[3]`, "200,1000,3"},
+		{`local function f(...) return select("#", ...), ... end return f(unpack({}, 1, 300))`, "300" + strings.Repeat(",nil", 300)},
+		{`local function f(a, ...) local t = {a, ...} return #t, select("#", ...), ... end return f(1, 2, 3), f()`, "3,0,0"},
+	})
+}
+
 func TestKill(t *testing.T) {
 	v := New(Options{})
 	for range 100 {
