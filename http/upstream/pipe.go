@@ -103,11 +103,15 @@ func (p *pipe) run() http.Verdict {
 }
 
 // start takes what came with the header as the first, partly filled buffer.
+// One without room must not be among those to read into: nothing would ever
+// be read.
 func (p *pipe) start() {
 	e := p.e
 	p.preread = int64(e.wr - e.rd)
-	p.raw = p.newRaw(e.buf[e.rd:])
-	p.raw.header = true
+	if e.rd < len(e.buf) { // else the header left no room
+		p.raw = p.newRaw(e.buf[e.rd:])
+		p.raw.header = true
+	}
 	p.store = e.storing()
 	p.lost = e.R.HeaderOnly // nothing goes to the client
 	if rate := e.Conf.LimitRate.V; rate != nil {
