@@ -21,8 +21,11 @@ type Peer struct {
 
 	*PeerState
 	record shm.Ptr // in a zone
-	// session is the one to resume with the peer, nil for none.
+	// session is the one to resume with the peer, nil for none, and context what
+	// it was made with: the verdict on the peer's certificate, which comes with
+	// it, means nothing to others.
 	session *tls.Session
+	context *sslContext
 }
 
 // PeerState is what changes about a peer. It may be in memory that workers

@@ -170,7 +170,9 @@ func (e *Exchange) handshake() (fail int, v http.Verdict) {
 		o.Certificate = c
 	}
 	if s.SessionReuse.V {
-		o.Session = e.Peer.session
+		if e.Peer.context == s.context {
+			o.Session = e.Peer.session
+		}
 		if r.Core.TCPNodelay.V && e.Peer.Key.Unix == "" {
 			if err := e.link.SetNoDelay(true); err != nil {
 				r.Logf(log.Crit, err, "setsockopt(TCP_NODELAY) failed")
@@ -270,7 +272,7 @@ func (s *SSL) certificate(r *http.Request) (*gotls.Certificate, error) {
 func (e *Exchange) saveSession() {
 	if e.link.tls != nil && e.Conf.SSL.SessionReuse.V {
 		if s := e.link.tls.Session(); s != nil {
-			e.Peer.session = s
+			e.Peer.session, e.Peer.context = s, e.Conf.SSL.context
 		}
 	}
 }
