@@ -3,6 +3,7 @@ package upstream
 import (
 	"errors"
 	"io"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -44,9 +45,10 @@ func (s *side) pending() bool { return s.tls != nil && s.tls.Pending() }
 // other.
 type end struct {
 	from, to *side
-	// buf holds mem[rd:wr] of what came; memory is held only while bytes wait.
+	// buf[rd:wr] is what came; memory is held only while bytes wait.
 	buf    []byte
 	rd, wr int
+	own    bool // buf is not one of the pool
 	eof    bool
 }
 
@@ -83,7 +85,7 @@ func (e *Exchange) tunnel() http.Verdict {
 }
 
 // take makes bytes that came before the tunnel the first to be passed on.
-func (d *end) take(b []byte) { d.buf, d.wr = append([]byte(nil), b...), len(b) }
+func (d *end) take(b []byte) { d.buf, d.wr, d.own = slices.Clone(b), len(b), true }
 
 func (d *end) empty() bool { return d.rd == d.wr && !d.to.pending() }
 
@@ -91,10 +93,10 @@ func (d *end) empty() bool { return d.rd == d.wr && !d.to.pending() }
 func (d *end) room() bool { return !d.eof && (d.buf == nil || d.wr < len(d.buf)) }
 
 func (d *end) release(bufs *bufPool) {
-	if d.buf != nil {
+	if d.buf != nil && !d.own {
 		bufs.put(d.buf)
-		d.buf = nil
 	}
+	d.buf, d.own = nil, false
 }
 
 // pass moves bytes in both directions.
