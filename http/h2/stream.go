@@ -238,9 +238,18 @@ func (s *stream) receive(p []byte, last bool) {
 	if s.skip {
 		s.give(int64(len(p)))
 	} else {
-		s.body = append(s.body, p...)
+		s.keep(p)
 	}
 	s.arrived.wake()
+}
+
+// keep appends to the body. What was read makes way once it is the larger part,
+// or the memory would grow with a body whose reader is always behind.
+func (s *stream) keep(p []byte) {
+	if s.read > len(s.body)-s.read {
+		s.body, s.read = s.body[:copy(s.body, s.body[s.read:])], 0
+	}
+	s.body = append(s.body, p...)
 }
 
 // give lets the client send n bytes more, once they are worth a frame.
