@@ -133,7 +133,7 @@ func (n *nameWatch) resolve() time.Duration {
 	if valid.After(now) {
 		return valid.Sub(now) + second
 	}
-	return time.Millisecond
+	return second
 }
 
 // service asks for the servers of a service. Those whose priority is not the
