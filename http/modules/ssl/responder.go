@@ -177,12 +177,17 @@ func (q *inquiry) exchange(a process.Addr, request []byte) (status int, body []b
 		return 0, nil, false
 	}
 	response := make([]byte, 0, maxOCSPResponse)
+	deadline := q.loop.NowMsec() + q.timeout.Milliseconds() // of the whole response
 	for {
 		n, err := c.TryRead(response[len(response):cap(response)])
 		response = response[:len(response)+max(n, 0)]
 		switch {
 		case err == event.ErrAgain:
-			err = c.WaitReadable(q.timeout)
+			left := time.Duration(0)
+			if q.timeout > 0 {
+				left = max(time.Duration(deadline-q.loop.NowMsec())*time.Millisecond, time.Millisecond)
+			}
+			err = c.WaitReadable(left)
 		case err == nil && len(response) == cap(response):
 			err = io.EOF // what is too long is cut, as with nginx
 		}
