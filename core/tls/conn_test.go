@@ -312,7 +312,7 @@ func TestVerifyUntrusted(t *testing.T) {
 	if got := v.check(chain, time.Now()); got != VerifySelfSignedLeaf {
 		t.Errorf("got %v", got)
 	}
-	v.trusted = chain
+	v.trust(chain)
 	if got := v.check(chain, time.Now()); got != VerifyOK {
 		t.Errorf("trusted: got %v", got)
 	}

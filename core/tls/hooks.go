@@ -234,7 +234,7 @@ func (c *Conn) VerifyClient(cas, trusted []*x509.Certificate, depth int) {
 		}
 	}
 	if len(cas)+len(trusted) > 0 {
-		v.trusted = append(append([]*x509.Certificate(nil), cas...), trusted...)
+		v.trust(slices.Concat(cas, trusted))
 	}
 	c.open.verify = &v
 }

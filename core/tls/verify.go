@@ -80,6 +80,10 @@ type verifier struct {
 	crls    []*CRL
 	depth   int
 	usage   x509.ExtKeyUsage
+	// roots and others are the trusted certificates, those that are their own
+	// issuers and the rest, for crypto/x509. They are made when first needed, as
+	// a file of all the world's authorities takes its time; nil before.
+	roots, others *x509.CertPool
 }
 
 // VerifyClient asks clients for a certificate, naming the authorities of cas
@@ -102,8 +106,11 @@ func (ctx *Context) SetVerifyDepth(depth int) { ctx.verify.depth = depth }
 
 // Trust adds authorities (ssl_trusted_certificate).
 func (ctx *Context) Trust(cas []*x509.Certificate) {
-	ctx.verify.trusted = append(ctx.verify.trusted, cas...)
+	ctx.verify.trust(append(ctx.verify.trusted, cas...))
 }
+
+// trust replaces the authorities.
+func (v *verifier) trust(cas []*x509.Certificate) { v.trusted, v.roots, v.others = cas, nil, nil }
 
 // Trusted are the authorities.
 func (ctx *Context) Trusted() []*x509.Certificate { return ctx.verify.trusted }
@@ -189,19 +196,25 @@ func (v *verifier) check(certs []*x509.Certificate, now time.Time) VerifyResult 
 
 // chains are the good chains that begin with the first certificate.
 func (v *verifier) chains(certs []*x509.Certificate, now time.Time) ([][]*x509.Certificate, error) {
-	roots, others := x509.NewCertPool(), x509.NewCertPool()
-	for _, c := range v.trusted {
-		if selfIssued(c) {
-			roots.AddCert(c)
-		} else {
+	if v.roots == nil {
+		v.roots, v.others = x509.NewCertPool(), x509.NewCertPool()
+		for _, c := range v.trusted {
+			if selfIssued(c) {
+				v.roots.AddCert(c)
+			} else {
+				v.others.AddCert(c)
+			}
+		}
+	}
+	others := v.others
+	if len(certs) > 1 {
+		others = others.Clone()
+		for _, c := range certs[1:] {
 			others.AddCert(c)
 		}
 	}
-	for _, c := range certs[1:] {
-		others.AddCert(c)
-	}
 	return certs[0].Verify(x509.VerifyOptions{
-		Roots: roots, Intermediates: others, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{v.usage},
+		Roots: v.roots, Intermediates: others, CurrentTime: now, KeyUsages: []x509.ExtKeyUsage{v.usage},
 	})
 }
 
