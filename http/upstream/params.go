@@ -204,15 +204,19 @@ func repeated(before []http.Header, f *http.Header) bool {
 // joined is the value of the i-th field together with those of its name that
 // follow.
 func joined(r *http.Request, i int) string {
-	f := &r.In.List[i]
-	v, sep := f.Value, ", "
+	f, sep := &r.In.List[i], ", "
 	if f.ID == wire.HeaderCookie {
 		sep = "; "
 	}
+	var few [8]string
+	parts := append(few[:0], f.Value)
 	for j := i + 1; j < len(r.In.List); j++ {
 		if g := &r.In.List[j]; g.ID == f.ID && strings.EqualFold(g.Name, f.Name) {
-			v = r.Pool.Concat(v, sep, g.Value)
+			parts = append(parts, sep, g.Value)
 		}
 	}
-	return v
+	if len(parts) == 1 {
+		return f.Value
+	}
+	return r.Pool.Concat(parts...)
 }

@@ -90,18 +90,20 @@ func appendMsec(b []byte, ms int64) []byte {
 // fieldValue is the value of a field whose name, in lower case and with
 // underscores, a variable gives; several are joined.
 func fieldValue(r *http.Request, list []http.Header, name string) http.Value {
-	var v http.Value
+	var few [8]string
+	parts := few[:0]
 	for i := range list {
-		f := &list[i]
-		switch {
-		case f.Off || !http.VariableNames(f.Name, name):
-		case !v.Found:
-			v = http.Val(f.Value)
-		default:
-			v.S = r.Pool.Concat(v.S, ", ", f.Value)
+		if f := &list[i]; !f.Off && http.VariableNames(f.Name, name) {
+			parts = append(parts, f.Value, ", ")
 		}
 	}
-	return v
+	switch len(parts) {
+	case 0:
+		return http.Value{}
+	case 2:
+		return http.Val(parts[0])
+	}
+	return http.Val(r.Pool.Concat(parts[:len(parts)-1]...))
 }
 
 func getCookie(r *http.Request, data any) http.Value {
