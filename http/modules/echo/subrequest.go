@@ -16,7 +16,7 @@ type target struct {
 	body      *http.Body
 }
 
-// uri splits the arguments off a URI; what was given as the arguments comes
+// parse splits the arguments off a URI; what was given as the arguments comes
 // first. It reports false for a URI that no client may send.
 func (t *target) parse(r *http.Request, uri, args string, given bool) bool {
 	if uri == "" {

@@ -26,12 +26,17 @@ const (
 
 // cutSchema splits an address; port is the schema's.
 func cutSchema(s string) (schema, rest string, port uint16) {
-	for schema, port := range map[string]uint16{schemaHTTP: 80, schemaHTTPS: 443} {
-		if n := len(schema); len(s) >= n && strings.EqualFold(s[:n], schema) {
-			return s[:n], s[n:], port
-		}
+	switch {
+	case hasPrefixFold(s, schemaHTTP):
+		return s[:len(schemaHTTP)], s[len(schemaHTTP):], 80
+	case hasPrefixFold(s, schemaHTTPS):
+		return s[:len(schemaHTTPS)], s[len(schemaHTTPS):], 443
 	}
 	return "", s, 0
+}
+
+func hasPrefixFold(s, prefix string) bool {
+	return len(s) >= len(prefix) && strings.EqualFold(s[:len(prefix)], prefix)
 }
 
 // newVars takes an address apart; defaultPort is the schema's.

@@ -3,6 +3,7 @@
 package zstd
 
 import (
+	"bytes"
 	"errors"
 	"strings"
 
@@ -101,7 +102,7 @@ func newEncoder(sc *conf.Scope, level, _ int64) (compress.Encoder, error) {
 		zstd.WithLowerEncoderMem(true),
 		zstd.WithWindowSize(window(level)),
 	}
-	if dict := mainSlot.Of(sc).dict; strings.HasPrefix(string(dict[:min(len(dict), len(dictMagic))]), dictMagic) {
+	if dict := mainSlot.Of(sc).dict; bytes.HasPrefix(dict, []byte(dictMagic)) {
 		options = append(options, zstd.WithEncoderDict(dict))
 	} else if len(dict) > 0 {
 		options = append(options, zstd.WithEncoderDictRaw(rawDict, dict))

@@ -65,12 +65,12 @@ func (x *hashPick) pick(e *upstream.Exchange) int {
 	now := e.Now()
 	for ; x.tries <= maxTries; x.tries++ {
 		// ((crc32([REHASH] KEY) >> 16) & 0x7fff) + PREV_HASH
-		h := crc32.NewIEEE()
+		var digits [20]byte
+		sum := uint32(0)
 		if x.rehash > 0 {
-			_, _ = h.Write(strconv.AppendInt(nil, int64(x.rehash), 10)) // cannot fail
+			sum = crc32.ChecksumIEEE(strconv.AppendInt(digits[:0], int64(x.rehash), 10))
 		}
-		_, _ = h.Write(buf.Bytes(x.key))
-		x.hash += h.Sum32() >> 16 & 0x7fff
+		x.hash += crc32.Update(sum, crc32.IEEETable, buf.Bytes(x.key)) >> 16 & 0x7fff
 		x.rehash++
 		if i := byWeight(e.RR.Peers, int64(x.hash)%e.RR.Peers.TotalWeight); e.RR.Usable(i, now) {
 			return i
