@@ -56,40 +56,48 @@ func openAES(l *lua.LState) int {
 	return 1
 }
 
-// newAES is aes:new(key, salt?, cipher?, hash?, rounds?, iv length?, padding?).
+// gcmMaxIV is the longest initialisation vector of OpenSSL's GCM.
+const gcmMaxIV = 128
+
+// newAES is aes:new(key, salt?, cipher?, hash?, rounds?, iv length?, padding?). The length is that of GCM's vector, of
+// which no more than 12 bytes are derived: the rest is zero.
 func newAES(l *lua.LState, methods *lua.LTable) int {
 	key := vm.CheckString(l, 2)
-	salt := vm.OptString(l, 3, "")
 	size, mode := 128, "cbc"
 	if t, ok := l.Get(4).(*lua.LTable); ok {
 		n, _ := vm.ToNumber(t.RawGetString("size"))
 		size, mode = int(n), t.RawGetString("cipher").String()
 	}
-	if salt != "" && len(salt) != 8 {
-		return failure(l, "salt must be 8 characters or nil")
-	}
 	c := &aesCipher{mode: mode, padding: l.Get(8) == lua.LNil || lua.LVAsBool(l.Get(8))}
-	ivLen := aes.BlockSize
-	if mode == "gcm" {
-		ivLen = vm.OptInt(l, 7, 12)
-	}
-	var raw string
+	ivLen := vm.OptInt(l, 7, size/8)
 	if t, ok := l.Get(5).(*lua.LTable); ok {
 		iv, reason := "", ""
-		if raw, iv, reason = rawKey(l, t, key, size, ivLen, mode); reason != "" {
+		if key, iv, reason = rawKey(l, t, key, size/8); reason != "" {
 			return failure(l, reason)
 		}
-		c.iv = []byte(iv)
+		c.iv, ivLen = []byte(iv), len(iv)
 	} else {
+		salt := vm.OptString(l, 3, "")
 		newHash := hashes[vm.OptString(l, 5, "md5")]
-		if newHash == nil {
+		switch {
+		case l.Get(3) != lua.LNil && len(salt) != 8:
+			return failure(l, "salt must be 8 characters or nil")
+		case newHash == nil:
 			return failure(l, "bad hash")
 		}
-		var iv []byte
-		raw, iv = deriveKey(newHash, key, salt, vm.OptInt(l, 6, 1), size/8, ivLen)
-		c.iv = iv
+		derived := aes.BlockSize
+		if mode == "gcm" {
+			derived = 12
+		}
+		key, c.iv = deriveKey(newHash, key, salt, vm.OptInt(l, 6, 1), size/8, derived)
 	}
-	block, err := aes.NewCipher([]byte(raw))
+	if mode != "gcm" {
+		ivLen = aes.BlockSize
+	} else if ivLen <= 0 || ivLen > gcmMaxIV {
+		return failure(l, "failed to set IV length")
+	}
+	c.iv = append(c.iv, make([]byte, ivLen)...)[:ivLen]
+	block, err := aes.NewCipher([]byte(key))
 	if err != nil {
 		return failure(l, "bad key length")
 	}
@@ -98,29 +106,25 @@ func newAES(l *lua.LState, methods *lua.LTable) int {
 	return 1
 }
 
-// rawKey takes key and initialisation vector as the table says: {iv = …, method = function?}.
-func rawKey(l *lua.LState, t *lua.LTable, key string, size, ivLen int, mode string) (raw, iv, reason string) {
-	iv, _ = vm.ToString(t.RawGetString("iv"))
+// rawKey takes key and initialisation vector as the table says: {iv = …, method = function?}. Both have size bytes, the
+// vector at most.
+func rawKey(l *lua.LState, t *lua.LTable, key string, size int) (raw, iv, reason string) {
+	iv, ok := vm.ToString(t.RawGetString("iv"))
+	switch {
+	case !ok:
+		return "", "", "iv is needed"
+	case len(iv) > size:
+		return "", "", "bad iv length"
+	}
 	if f, ok := t.RawGetString("method").(*lua.LFunction); ok {
 		l.Push(f)
 		l.Push(lua.LString(key))
 		vm.Call(l, 1, 1)
 		key, _ = vm.ToString(l.Get(-1))
 		l.Pop(1)
-		if iv == "" && len(key) == 2*aes.BlockSize && size == 128 {
-			key, iv = key[:aes.BlockSize], key[aes.BlockSize:]
-		}
 	}
-	if len(key) > size/8 && iv != "" && t.RawGetString("method") != lua.LNil {
-		key = key[:size/8]
-	}
-	switch {
-	case len(key) != size/8:
+	if len(key) != size {
 		return "", "", "bad key length"
-	case len(iv) < ivLen && mode != "ecb":
-		return "", "", "bad iv length"
-	case mode != "ecb" && len(iv) > ivLen:
-		iv = iv[:ivLen]
 	}
 	return key, iv, ""
 }
@@ -170,15 +174,28 @@ func unpad(b []byte) ([]byte, bool) {
 // inBlocks tells the modes that work on whole blocks.
 func (c *aesCipher) inBlocks() bool { return c.mode == "ecb" || c.mode == "cbc" }
 
-// aesEncrypt is object:encrypt(text); in the mode gcm the result is a table of text and tag.
+// cipherOf is the object of a method call.
+func cipherOf(l *lua.LState) *aesCipher {
+	if v := l.Get(1); v.Type() != lua.LTTable {
+		vm.Errorf(l, "bad argument #1 self: table expected, got %s", v.Type())
+	}
+	return self[*aesCipher](l)
+}
+
+// gcm is the cipher of the mode gcm. Its vector has a length that was checked.
+func (c *aesCipher) gcm(l *lua.LState) cipher.AEAD {
+	g, err := cipher.NewGCMWithNonceSize(c.block, len(c.iv))
+	if err != nil {
+		vm.Errorf(l, "%s", err)
+	}
+	return g
+}
+
+// aesEncrypt is object:encrypt(text, additional data?); in the mode gcm the result is a table of text and tag.
 func aesEncrypt(l *lua.LState) int {
-	c, b := self[*aesCipher](l), []byte(vm.CheckString(l, 2))
+	c, b := cipherOf(l), []byte(vm.CheckString(l, 2))
 	if c.mode == "gcm" {
-		g, err := cipher.NewGCMWithNonceSize(c.block, len(c.iv))
-		if err != nil {
-			return failure(l, err.Error())
-		}
-		sealed := g.Seal(nil, c.iv, b, nil)
+		sealed := c.gcm(l).Seal(nil, c.iv, b, []byte(vm.OptString(l, 3, "")))
 		t := vm.NewTable(0, 4)
 		t.Append(lua.LString(sealed[:len(b)]))
 		t.Append(lua.LString(sealed[len(b):]))
@@ -195,16 +212,13 @@ func aesEncrypt(l *lua.LState) int {
 	return 1
 }
 
-// aesDecrypt is object:decrypt(text, tag?).
+// aesDecrypt is object:decrypt(text, tag?, additional data?).
 func aesDecrypt(l *lua.LState) int {
-	c, b := self[*aesCipher](l), []byte(vm.CheckString(l, 2))
+	c, b := cipherOf(l), []byte(vm.CheckString(l, 2))
 	if c.mode == "gcm" {
-		g, err := cipher.NewGCMWithNonceSize(c.block, len(c.iv))
-		if err != nil {
-			return failure(l, err.Error())
-		}
-		plain, err := g.Open(nil, c.iv, append(b, vm.CheckString(l, 3)...), nil)
-		if err != nil {
+		tag := vm.OptString(l, 3, "")
+		plain, err := c.gcm(l).Open(nil, c.iv, append(b, tag[:min(len(tag), aes.BlockSize)]...), []byte(vm.OptString(l, 4, "")))
+		if err != nil || len(tag) < aes.BlockSize {
 			return failure(l, "EVP_DecryptFinal_ex failed")
 		}
 		l.Push(lua.LString(plain))

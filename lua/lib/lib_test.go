@@ -83,6 +83,26 @@ func TestNative(t *testing.T) {
 			local g = aes:new("key", nil, aes.cipher(256, "gcm"))
 			local sealed = g:encrypt("text")
 			return g:decrypt(sealed[1], sealed[2]) .. tostring(g:decrypt(sealed[1], ("x"):rep(16)))`, "textnil"},
+		{`local aes, text = require "resty.aes", { }
+			local function note(...) text[#text + 1] = select("#", ...) == 1 and "made" or (select(2, ...)) end
+			note(aes:new(("k"):rep(16), nil, nil, { iv = ("i"):rep(17) }))
+			note(aes:new(("k"):rep(16), nil, nil, { method = tostring }))
+			note(aes:new(("k"):rep(32), nil, nil, { iv = "short", method = function(k) return k:sub(1, 16) end }))
+			note(aes:new("key", "short"))
+			note(aes:new("key", nil, aes.cipher(128, "gcm"), nil, 1, 0))
+			note(aes:new("key", nil, aes.cipher(128, "gcm")):decrypt("no tag"))
+			note(pcall(aes.encrypt, "hello"))
+			local g = aes:new("secret", nil, aes.cipher(256, "gcm"), aes.hash.sha256, 1, 12)
+			local sealed = g:encrypt("hello", "aad")
+			text[#text + 1] = g:decrypt(sealed[1], sealed[2], "aad") .. require "resty.string".to_hex(sealed[2])
+			note(g:decrypt(sealed[1], sealed[2], "other"))
+			return table.concat(text, "; ")`, "bad iv length; iv is needed; made; salt must be 8 characters or nil; " +
+			"failed to set IV length; EVP_DecryptFinal_ex failed; bad argument #1 self: table expected, got string; " +
+			"hello46f4f3ca65395568407e15768b7526d9; EVP_DecryptFinal_ex failed"},
+		{`local aes, hex = require "resty.aes", require "resty.string".to_hex
+			return hex(aes:new("secret", nil, aes.cipher(256, "gcm"), aes.hash.sha256):encrypt("hello")[2]) .. " " ..
+				hex(aes:new(("k"):rep(16), nil, nil, { iv = "short" }):encrypt("hello"))`,
+			"0448e863843a8c258db271261e055054 e977e1b0a45b4e776ffceb862002ec40"},
 		{`return select(2, require "resty.aes":new("short", nil, nil, { iv = ("i"):rep(16) }))`, "bad key length"},
 		{`return require "ngx.base64".encode_base64url("\255\254\253")`, "__79"},
 		{`return require "ngx.base64".decode_base64url("__79")`, "\xff\xfe\xfd"},

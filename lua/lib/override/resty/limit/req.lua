@@ -5,8 +5,8 @@ local abs = math.abs
 local max = math.max
 local floor = math.floor
 local tonumber = tonumber
-local find = string.find
-local sub = string.sub
+local match = string.match
+local type = type
 local setmetatable = setmetatable
 local assert = assert
 
@@ -23,10 +23,16 @@ function _M.new(dict_name, rate, burst)
     return setmetatable({ dict = dict, rate = rate * 1000, burst = burst * 1000 }, mt)
 end
 
--- The record of a key is "excess last", both whole numbers.
+-- The record of a key is "excess last", both whole numbers. What others stored under it is an error, not a failure.
 local function unpack_record(record)
-    local at = find(record, " ", 1, true)
-    return tonumber(sub(record, 1, at - 1)), tonumber(sub(record, at + 1))
+    local excess, last
+    if type(record) == "string" then
+        excess, last = match(record, "^(%d+) (%d+)$")
+    end
+    if not excess then
+        return nil, "shdict abused by other users"
+    end
+    return tonumber(excess), tonumber(last)
 end
 
 function _M:incoming(key, commit)
@@ -39,6 +45,9 @@ function _M:incoming(key, commit)
     end
     if record then
         local before, last = unpack_record(record)
+        if not before then
+            return nil, last
+        end
         excess = max(before - rate * abs(msec - last) / 1000 + 1000, 0)
         if excess > self.burst then
             return nil, "rejected"
@@ -51,11 +60,15 @@ function _M:incoming(key, commit)
 end
 
 function _M:uncommit(key)
+    assert(key)
     local record = self.dict:get(key)
     if not record then
         return nil, "not found"
     end
     local before, last = unpack_record(record)
+    if not before then
+        return nil, last
+    end
     self.dict:set(key, max(before - 1000, 0) .. " " .. last)
     return true
 end

@@ -3,6 +3,8 @@ local max = math.max
 
 local _M = { _VERSION = "0.09" }
 
+-- The states and delays of the limiters before the last are those of their commitment: a round that the first look
+-- ends leaves the states of the round before.
 function _M.combine(limiters, keys, states)
     local n = #limiters
     local delay = 0
@@ -11,10 +13,12 @@ function _M.combine(limiters, keys, states)
         if not this then
             return nil, err
         end
-        if states then
-            states[i] = err
+        if i == n then
+            if states then
+                states[i] = err
+            end
+            delay = this
         end
-        delay = max(delay, this)
     end
     for i = 1, n - 1 do
         local this, err = limiters[i]:incoming(keys[i], true)
