@@ -369,3 +369,44 @@ func TestInvalidMethod(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// TestYieldPosted: fibers that post themselves take turns within a turn of the loop, behind those handed over to and
+// ahead of the queue; past maxChain they wait for the next.
+func TestYieldPosted(t *testing.T) {
+	h := start(t, Config{})
+	var order []string
+	say := func(s string) { order = append(order, s) }
+	h.fiber(func() {
+		h.Go(func() { say("queued") })
+		h.GoNext(func() {
+			h.GoNext(func() { say("inner") })
+			h.YieldPosted()
+			say("outer")
+		})
+		h.YieldPosted()
+		say("first")
+		h.YieldPosted()
+		say("last")
+	})
+	if diff := cmp.Diff([]string{"inner", "first", "outer", "last", "queued"}, order); diff != "" {
+		t.Error(diff)
+	}
+	h.fiber(func() {
+		events := false
+		h.Post(func() { events = true })
+		over := false
+		h.GoNext(func() {
+			for !over {
+				h.YieldPosted()
+			}
+		})
+		n := 0
+		for ; !events && n < 4*maxChain; n++ {
+			h.YieldPosted()
+		}
+		over = true
+		if !events || n < maxChain/4 {
+			t.Errorf("events were looked at after %d posts", n)
+		}
+	})
+}

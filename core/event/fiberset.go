@@ -2,7 +2,7 @@ package event
 
 import "iter"
 
-// maxChain is how many fibers one turn runs through ReadyNext before events are looked at.
+// maxChain is how many fibers one turn runs through ReadyNext and YieldPosted before events are looked at.
 const maxChain = 1024
 
 // coroutine is a stack that fibers run on, one after the other.
@@ -38,10 +38,14 @@ type fiberSet struct {
 	queue []*Fiber     // runnable, in order
 	front []*Fiber     // runnable ahead of the queue, last in first out
 
+	// Runnable after front and ahead of the queue, in order: posted[first:].
+	posted []*Fiber
+	first  int
+
 	// The pass over the run queue: pass[at:] is still to run.
 	pass  []*Fiber
 	at    int
-	chain int // how many of front have run
+	chain int // how many of front and posted have run
 }
 
 func (s *fiberSet) get() *Fiber {
@@ -82,7 +86,32 @@ func (s *fiberSet) push(f *Fiber) {
 	s.queue = append(s.queue, f)
 }
 
-func (s *fiberSet) runnable() bool { return len(s.queue) > 0 || len(s.front) > 0 }
+func (s *fiberSet) runnable() bool { return len(s.queue) > 0 || s.ahead() != nil }
+
+// ahead is the first of those that run ahead of the queue, nil when there are none.
+func (s *fiberSet) ahead() *Fiber {
+	switch {
+	case len(s.front) > 0:
+		return s.front[len(s.front)-1]
+	case len(s.posted) > 0:
+		return s.posted[s.first]
+	}
+	return nil
+}
+
+// dropAhead removes what ahead returned.
+func (s *fiberSet) dropAhead() {
+	if last := len(s.front) - 1; last >= 0 {
+		s.front[last] = nil
+		s.front = s.front[:last]
+		return
+	}
+	s.posted[s.first] = nil
+	s.first++
+	if s.first == len(s.posted) {
+		s.posted, s.first = s.posted[:0], 0
+	}
+}
 
 // run resumes each fiber that is runnable now once.
 func (s *fiberSet) run() {
@@ -93,16 +122,14 @@ func (s *fiberSet) run() {
 	}
 }
 
-// take is the next fiber of the pass: those handed over to directly come first, but past maxChain in one turn they
-// queue up. With fresh it has to be one that has not begun.
+// take is the next fiber of the pass: those handed over to directly come first, then the posted ones, but past maxChain
+// in one turn they queue up. With fresh it has to be one that has not begun.
 func (s *fiberSet) take(fresh bool) *Fiber {
-	for last := len(s.front) - 1; last >= 0; last-- {
-		f := s.front[last]
+	for f := s.ahead(); f != nil; f = s.ahead() {
 		if s.chain < maxChain && fresh && f.co != nil {
 			return nil
 		}
-		s.front[last] = nil
-		s.front = s.front[:last]
+		s.dropAhead()
 		if s.chain < maxChain {
 			s.chain++
 			return f

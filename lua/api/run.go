@@ -152,7 +152,7 @@ func (c *Ctx) leave(l *lua.LState) {
 // yieldMain is coroutine.yield in the entry thread or a light thread: the others run first.
 func yieldMain(l *lua.LState) int {
 	c := ctxOf(l)
-	c.Loop.Yield()
+	c.Loop.YieldPosted()
 	vm.ThreadOf(l).Check()
 	return 0
 }

@@ -47,7 +47,7 @@ func (c *Ctx) spawn(parent *vm.Thread, fn *lua.LFunction, args []lua.LValue) {
 	c.lights[lt.t] = lt
 	c.threads++
 	parent.L.Push(lt.t.L)
-	c.Loop.Yield()
+	c.Loop.YieldPosted()
 }
 
 // threadEnded takes note of the end of a light thread.
@@ -62,7 +62,7 @@ func (c *Ctx) threadEnded(lt *lightThread) {
 	}
 	switch {
 	case lt.waiter != nil:
-		lt.waiter.Ready()
+		lt.waiter.ReadyNext()
 	case lt.parent.Status() == vm.Dead:
 		delete(c.lights, lt.t)
 	}
