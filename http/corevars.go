@@ -84,8 +84,8 @@ var coreVariables = []Variable{
 	{Name: "hostname", Get: func(r *Request, _ any) Value { return Val(Hostname()) }},
 	{Name: "pid", Get: func(r *Request, _ any) Value { return Val(r.Pool.Int(int64(os.Getpid()))) }},
 	{Name: "msec", Get: func(r *Request, _ any) Value { return seconds(r, r.Loop().Now().UnixMilli()) }, Volatile: true},
-	{Name: "time_iso8601", Get: getTime, Data: "2006-01-02T15:04:05-07:00", Volatile: true},
-	{Name: "time_local", Get: getTime, Data: "02/Jan/2006:15:04:05 -0700", Volatile: true},
+	{Name: "time_iso8601", Get: func(r *Request, _ any) Value { return Val(r.Conn.Worker.Clock.Times().ISO8601) }, Volatile: true},
+	{Name: "time_local", Get: func(r *Request, _ any) Value { return Val(r.Conn.Worker.Clock.Times().Common) }, Volatile: true},
 	{Name: "tcpinfo_rtt", Get: getTCPInfo, Data: 0, Volatile: true},
 	{Name: "tcpinfo_rttvar", Get: getTCPInfo, Data: 1, Volatile: true},
 	{Name: "tcpinfo_snd_cwnd", Get: getTCPInfo, Data: 2, Volatile: true},
@@ -421,11 +421,6 @@ func setLimitRate(r *Request, v Value, _ any) {
 
 func getConnectionTime(r *Request, _ any) Value {
 	return seconds(r, r.Loop().NowMsec()-r.Conn.Start)
-}
-
-func getTime(r *Request, data any) Value {
-	now := r.Loop().Now()
-	return Val(buf.String(now.AppendFormat(r.Pool.Alloc(32)[:0], data.(string))))
 }
 
 func getTCPInfo(r *Request, data any) Value {

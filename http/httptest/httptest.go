@@ -11,6 +11,7 @@ import (
 
 	"moongate/conf"
 	"moongate/core/event"
+	"moongate/core/log"
 	"moongate/core/process"
 	"moongate/http"
 	"moongate/http/wire"
@@ -69,6 +70,7 @@ func New(t testing.TB, text string, modules ...*http.Module) *Site {
 	w := &http.Worker{
 		Worker: &process.Worker{Cycle: &process.Cycle{Conf: &conf.Cycle{Prefix: prefix, ConfPrefix: prefix}}, Loop: loop},
 		Main:   m,
+		Clock:  new(log.Clock),
 	}
 	addr := m.Ports()[0].Addrs[0]
 	c := &http.Conn{Conn: &event.Conn{}, Worker: w, Addr: addr, Server: addr.Default}
