@@ -1,6 +1,7 @@
 package http
 
 import (
+	"math"
 	"time"
 
 	"moongate/conf"
@@ -31,22 +32,28 @@ func (r *Request) RateAllowance() (int64, error) {
 		r.LimitRateAfterSet = true
 		r.LimitRateAfter = r.size(r.Core.LimitRateAfter.V)
 	}
-	for {
-		n := r.LimitRate*(r.Loop().Now().Unix()-r.Start.Unix()+1) - (r.BytesSent - r.LimitRateAfter)
+	n := int64(math.MaxInt64)
+	for r.LimitRate > 0 { // $limit_rate may become 0 meanwhile
+		n = r.LimitRate*(r.Loop().Now().Unix()-r.Start.Unix()+1) - (r.BytesSent - r.LimitRateAfter)
 		if n > 0 {
-			if chunk := r.Core.SendfileMaxChunk.V; chunk > 0 {
-				n = min(n, chunk)
-			}
-			return n, nil
+			break
 		}
 		if err := r.pause(-n*1000/r.LimitRate + 1); err != nil {
 			return 0, err
 		}
+		n = math.MaxInt64
 	}
+	if chunk := r.Core.SendfileMaxChunk.V; chunk > 0 {
+		n = min(n, chunk)
+	}
+	return n, nil
 }
 
 // Pace waits for as long as the n bytes that were sent take at the Rate.
 func (r *Request) Pace(n int64) error {
+	if r.LimitRate == 0 {
+		return nil
+	}
 	over := min(n, max(r.BytesSent-r.LimitRateAfter, 0))
 	if d := over * 1000 / r.LimitRate; d > 0 {
 		return r.pause(d)
