@@ -204,6 +204,9 @@ func (p *peek) file(name string) {
 
 func (p *peek) block(b *parser.Block) {
 	for _, d := range b.Items {
+		if p.broken {
+			return // a file that includes itself twice would be read 2^maxPeek times
+		}
 		switch {
 		case d.Name == "daemon" && len(d.Args) == 1:
 			p.daemon = d.Args[0] != "off"
@@ -214,8 +217,8 @@ func (p *peek) block(b *parser.Block) {
 			}
 			names, err := parser.Expand(p.src, name)
 			p.broken = p.broken || err != nil
-			for _, n := range names {
-				p.file(n)
+			for i := 0; i < len(names) && !p.broken; i++ {
+				p.file(names[i])
 			}
 		}
 	}

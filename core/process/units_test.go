@@ -218,6 +218,18 @@ func TestDrainedIsNotRespawned(t *testing.T) {
 	}
 }
 
+// loop is a configuration whose every file includes itself, twice.
+type loop struct{ parser.Files }
+
+func (loop) ReadFile(string) ([]byte, error) { return []byte("include a; include a;"), nil }
+
+func TestPeekAtLoop(t *testing.T) {
+	o := &CommandLine{Source: loop{}, ConfPrefix: "/", File: "/a"}
+	if o.wantsDaemon() {
+		t.Error("the complaint belongs into the foreground")
+	}
+}
+
 func TestPathFile(t *testing.T) {
 	p := Path{Name: "/t", Levels: [maxPathLevels]int{1, 2}}
 	if got, want := p.File(TempName(12345)), "/t/5/34/0000012345"; got != want {
