@@ -1,4 +1,4 @@
-// Package strftime formats times as C's strftime does in the C locale, for directives whose formats nginx hands to the
+// Package strftime formats times as C's strftime does in the C locale, for formats that nginx or LuaJIT hands to the
 // C library.
 package strftime
 
@@ -36,7 +36,8 @@ var words = map[byte]string{
 }
 
 // Append appends t in the form that format describes. A conversion that is not known stands for itself; the
-// modifiers E and O, which say nothing in the C locale, are skipped.
+// modifiers E and O, which say nothing in the C locale, are skipped. The zone of a time in UTC is GMT, as with C's
+// gmtime.
 func Append(b []byte, format string, t time.Time) []byte {
 	for i := 0; i < len(format); i++ {
 		c := format[i]
@@ -54,6 +55,8 @@ func Append(b []byte, format string, t time.Time) []byte {
 		switch inner, layout := composites[c], words[c]; {
 		case c == '%' || c == 'n' || c == 't':
 			b = append(b, inner...)
+		case c == 'Z' && t.Location() == time.UTC:
+			b = append(b, "GMT"...)
 		case inner != "":
 			b = Append(b, inner, t)
 		case layout != "":

@@ -1,7 +1,6 @@
 package vm
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -9,6 +8,8 @@ import (
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
+
+	"moongate/core/strftime"
 )
 
 func (v *VM) openOS() {
@@ -73,7 +74,7 @@ func osDate(l *lua.LState) int {
 		format, when = f, when.UTC()
 	}
 	if !strings.HasPrefix(format, "*t") {
-		l.Push(lua.LString(strftime(when, format)))
+		l.Push(lua.LString(strftime.Append(nil, format, when)))
 		return 1
 	}
 	t := NewTable(0, 9)
@@ -86,73 +87,6 @@ func osDate(l *lua.LState) int {
 	t.RawSetString("isdst", lua.LBool(when.IsDST()))
 	l.Push(t)
 	return 1
-}
-
-// strftimeLayouts are the conversions of C's strftime, in the C locale, that Go's time formats can say.
-var strftimeLayouts = map[byte]string{
-	'a': "Mon", 'A': "Monday", 'b': "Jan", 'h': "Jan", 'B': "January", 'c': "Mon Jan _2 15:04:05 2006", 'd': "02",
-	'D': "01/02/06", 'e': "_2", 'F': "2006-01-02", 'H': "15", 'I': "03", 'm': "01", 'M': "04", 'p': "PM",
-	'r': "03:04:05 PM", 'R': "15:04", 'S': "05", 'T': "15:04:05", 'x': "01/02/06", 'X': "15:04:05", 'y': "06",
-	'Y': "2006", 'z': "-0700", 'Z': "MST",
-}
-
-func strftime(t time.Time, format string) string {
-	var b []byte
-	for i := 0; i < len(format); i++ {
-		if format[i] != '%' || i+1 == len(format) {
-			b = append(b, format[i])
-			continue
-		}
-		i++
-		c := format[i]
-		if c == 'Z' && t.Location() == time.UTC {
-			b = append(b, "GMT"...)
-		} else if layout, ok := strftimeLayouts[c]; ok {
-			b = t.AppendFormat(b, layout)
-		} else {
-			b = appendDateNumber(b, t, c)
-		}
-	}
-	return string(b)
-}
-
-// appendDateNumber is for the conversions that are numbers Go does not format.
-func appendDateNumber(b []byte, t time.Time, c byte) []byte {
-	isoYear, isoWeek := t.ISOWeek()
-	wday := int(t.Weekday())
-	switch c {
-	case 'C':
-		return fmt.Appendf(b, "%02d", t.Year()/100)
-	case 'g':
-		return fmt.Appendf(b, "%02d", isoYear%100)
-	case 'G':
-		return fmt.Appendf(b, "%d", isoYear)
-	case 'j':
-		return fmt.Appendf(b, "%03d", t.YearDay())
-	case 'k':
-		return fmt.Appendf(b, "%2d", t.Hour())
-	case 'l':
-		return fmt.Appendf(b, "%2d", (t.Hour()+11)%12+1)
-	case 'n':
-		return append(b, '\n')
-	case 's':
-		return fmt.Appendf(b, "%d", t.Unix())
-	case 't':
-		return append(b, '\t')
-	case 'u':
-		return fmt.Appendf(b, "%d", (wday+6)%7+1)
-	case 'U':
-		return fmt.Appendf(b, "%02d", (t.YearDay()+6-wday)/7)
-	case 'V':
-		return fmt.Appendf(b, "%02d", isoWeek)
-	case 'w':
-		return fmt.Appendf(b, "%d", wday)
-	case 'W':
-		return fmt.Appendf(b, "%02d", (t.YearDay()+6-(wday+6)%7)/7)
-	case '%':
-		return append(b, '%')
-	}
-	return append(b, '%', c)
 }
 
 func osDiffTime(l *lua.LState) int {

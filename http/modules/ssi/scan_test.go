@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -99,24 +98,6 @@ func TestAppendUnquoted(t *testing.T) {
 	for _, tt := range [][2]string{{`a`, `a`}, {`\$a\"\'\\`, `$a"'\`}, {`\a`, `\a`}, {`a\`, `a`}} {
 		if got := string(appendUnquoted(nil, tt[0])); got != tt[1] {
 			t.Errorf("%s: %s", tt[0], got)
-		}
-	}
-}
-
-func TestAppendTime(t *testing.T) {
-	at := time.Date(2024, 2, 5, 9, 3, 4, 0, time.FixedZone("X", 3600))
-	for _, tt := range []struct{ format, want string }{
-		{defaultTimeFormat, "Monday, 05-Feb-2024 09:03:04 XYZ"},
-		{"%C %g %G %V %U %W %u %w %j", "20 24 2024 06 05 06 1 1 036"},
-		{"%e|%k|%l|%I|%p|%P", " 5| 9| 9|09|AM|am"},
-		{"%D %F %R %T %r", "02/05/24 2024-02-05 09:03 09:03:04 09:03:04 AM"},
-		{"%c", "Mon Feb  5 09:03:04 2024"},
-		{"%Ey %Od %z %s", "24 05 +0100 1707120184"},
-		{"%%%n%t%", "%\n\t%"},
-		{"%Q", "%Q"},
-	} {
-		if diff := cmp.Diff(tt.want, string(appendTime(nil, tt.format, at, "XYZ"))); diff != "" {
-			t.Errorf("%s: %s", tt.format, diff)
 		}
 	}
 }
