@@ -7,6 +7,19 @@ import (
 // The Check and Opt functions read arguments of a Go function as luaL_check* and luaL_opt* do, with LuaJIT's messages.
 // gopher-lua's own differ in texts, in what they convert and in how they write numbers.
 
+// argument is L.Get of argument n, from 1 on, without its detours.
+func argument(l *lua.LState, n int) lua.LValue {
+	f := currentFrame(l)
+	if f == nil {
+		return l.Get(n)
+	}
+	rg := regs(l)
+	if i := f.LocalBase + n - 1; i < rg.top {
+		return rg.array[i]
+	}
+	return lua.LNil
+}
+
 // CheckAny raises an error when argument n is missing.
 func CheckAny(l *lua.LState, n int) lua.LValue {
 	if n > l.GetTop() {
@@ -35,16 +48,20 @@ func CheckFunction(l *lua.LState, n int) *lua.LFunction {
 
 // CheckString is argument n, a string or a number.
 func CheckString(l *lua.LState, n int) string {
-	if s, ok := ToString(l.Get(n)); ok {
-		return s
+	v := argument(l, n)
+	if s, ok := v.(lua.LString); ok {
+		return string(s)
 	}
-	TypeError(l, n, "string")
-	return ""
+	s, ok := ToString(v)
+	if !ok {
+		TypeError(l, n, "string")
+	}
+	return s
 }
 
 // OptString is CheckString with a default for nil and none.
 func OptString(l *lua.LState, n int, def string) string {
-	if l.Get(n) == lua.LNil {
+	if isNil(argument(l, n)) {
 		return def
 	}
 	return CheckString(l, n)
@@ -52,7 +69,7 @@ func OptString(l *lua.LState, n int, def string) string {
 
 // CheckNumber is argument n, a number or a numeric string.
 func CheckNumber(l *lua.LState, n int) float64 {
-	v := l.Get(n)
+	v := argument(l, n)
 	if num, ok := v.(lua.LNumber); ok {
 		return float64(num)
 	}
@@ -65,7 +82,7 @@ func CheckNumber(l *lua.LState, n int) float64 {
 
 // OptNumber is CheckNumber with a default for nil and none.
 func OptNumber(l *lua.LState, n int, def float64) float64 {
-	if l.Get(n) == lua.LNil {
+	if isNil(argument(l, n)) {
 		return def
 	}
 	return CheckNumber(l, n)
@@ -76,7 +93,7 @@ func CheckInt(l *lua.LState, n int) int { return toInt(CheckNumber(l, n)) }
 
 // OptInt is CheckInt with a default for nil and none.
 func OptInt(l *lua.LState, n, def int) int {
-	if l.Get(n) == lua.LNil {
+	if isNil(argument(l, n)) {
 		return def
 	}
 	return CheckInt(l, n)

@@ -9,7 +9,8 @@ import (
 	"moongate/lua/vm/pattern"
 )
 
-// matcher takes a pattern matcher from the VM's stock: a gsub callback may start another match.
+// matcher takes a pattern matcher from the VM's stock: a gsub callback may start another match. One that meets an error
+// need not come back.
 func (v *VM) matcher(src, pat string) *pattern.Matcher {
 	var m *pattern.Matcher
 	if n := len(v.matchers); n > 0 {
@@ -105,9 +106,9 @@ func (v *VM) search(l *lua.LState, src, pat string, init int, ranged bool) int {
 		pat = pat[1:]
 	}
 	m := v.matcher(src, pat)
-	defer v.release(m)
 	s, e := locate(l, m, init, anchored)
 	if e < 0 {
+		v.release(m)
 		l.Push(lua.LNil)
 		return 1
 	}
@@ -121,6 +122,7 @@ func (v *VM) search(l *lua.LState, src, pat string, init int, ranged bool) int {
 	for i := range n {
 		pushCapture(l, m, i, s, e)
 	}
+	v.release(m)
 	return n + extra
 }
 

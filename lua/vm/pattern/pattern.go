@@ -394,46 +394,37 @@ func (m *Matcher) inSet(c byte, p, end int) bool {
 	return !found
 }
 
+// classes has, for each byte, the classes that it is in: a bit for each lower-case letter.
+var classes = func() (t [256]uint32) {
+	for i := range t {
+		c := byte(i)
+		alpha, digit, graph := (c|0x20)-'a' < 26, c-'0' < 10, c > 0x20 && c < 0x7f
+		for letter, in := range map[byte]bool{
+			'a': alpha, 'c': c < 0x20 || c == 0x7f, 'd': digit, 'g': graph, 'l': c-'a' < 26,
+			'p': graph && !alpha && !digit, 's': c == ' ' || c-'\t' < 5, 'u': c-'A' < 26, 'w': alpha || digit,
+			'x': digit || (c|0x20)-'a' < 6, 'z': c == 0,
+		} {
+			if in {
+				t[i] |= 1 << (letter - 'a')
+			}
+		}
+	}
+	return t
+}()
+
+// classLetters are the letters that stand for classes.
+const classLetters = 1<<('a'-'a') | 1<<('c'-'a') | 1<<('d'-'a') | 1<<('g'-'a') | 1<<('l'-'a') | 1<<('p'-'a') | 1<<('s'-'a') |
+	1<<('u'-'a') | 1<<('w'-'a') | 1<<('x'-'a') | 1<<('z'-'a')
+
 // class tells whether c is in the class of a letter such as %a; an upper-case letter is the complement, anything else
 // stands for itself.
 func class(c, letter byte) bool {
-	var in bool
-	switch letter | 0x20 {
-	case 'a':
-		in = isAlpha(c)
-	case 'c':
-		in = c < 0x20 || c == 0x7f
-	case 'd':
-		in = c-'0' < 10
-	case 'g':
-		in = c > 0x20 && c < 0x7f
-	case 'l':
-		in = c-'a' < 26
-	case 'p':
-		in = c > 0x20 && c < 0x7f && !isAlpha(c) && c-'0' >= 10
-	case 's':
-		in = c == ' ' || c-'\t' < 5
-	case 'u':
-		in = c-'A' < 26
-	case 'w':
-		in = isAlpha(c) || c-'0' < 10
-	case 'x':
-		in = c-'0' < 10 || (c|0x20)-'a' < 6
-	case 'z':
-		in = c == 0
-	default:
+	n := (letter | 0x20) - 'a'
+	if n >= 26 || classLetters>>n&1 == 0 {
 		return letter == c
 	}
-	if !isAlpha(letter) {
-		return letter == c
-	}
-	if letter-'A' < 26 {
-		return !in
-	}
-	return in
+	return (classes[c]>>n&1 != 0) == (letter >= 'a')
 }
-
-func isAlpha(c byte) bool { return (c|0x20)-'a' < 26 }
 
 // Plain tells whether a pattern has no magic characters, so that a plain search finds the same.
 func Plain(pat string) bool {
