@@ -87,7 +87,8 @@ func (c *Cycle) OnComplete(f func() error) { c.hooks.complete = append(c.hooks.c
 
 // OnInit has f called when sockets, logs and zones are open: once in the
 // master, and again in each worker before OnStart, as memory is not inherited
-// (nginx's init_module). An error ends the process.
+// (nginx's init_module). An error in the master fails the start or the reload,
+// one in a worker ends the process.
 func (c *Cycle) OnInit(f func() error) { c.hooks.init = append(c.hooks.init, f) }
 
 // OnStart has f called in each worker and helper on its loop, before any
@@ -173,10 +174,15 @@ func (c *Cycle) report(err error) error {
 	return errReported
 }
 
-// open gets hold of everything the configuration declares, as the master does:
-// after it the cycle can be served. A failure leaves nothing behind.
+// open gets hold of everything the configuration declares, as the master does,
+// and starts the modules: after it the cycle can be served. A failure leaves
+// nothing behind.
 func (c *Cycle) open(old *Cycle) error {
-	if err := c.acquire(old); err != nil {
+	err := c.acquire(old)
+	if err == nil {
+		err = c.initModules()
+	}
+	if err != nil {
 		c.rollback(old)
 		return err
 	}

@@ -64,9 +64,6 @@ func (o *CommandLine) serve(l *log.Logger, d *daemon) int {
 		return 1
 	}
 	m.cycle, m.daemonized = c, inherited || d != nil
-	if c.initModules() != nil {
-		return 1
-	}
 	c.status()
 	m.signals = notify()
 	if c.createPid() != nil {
@@ -99,9 +96,6 @@ func (o *CommandLine) reload(old *Cycle) (*Cycle, error) {
 	}
 	c.redirectStderr()
 	c.parseLog = c.log
-	if c.initModules() != nil {
-		os.Exit(1)
-	}
 	return c, nil
 }
 
@@ -134,7 +128,7 @@ func (o *CommandLine) test(l *log.Logger) int {
 		before = &Cycle{listening: sockets}
 	}
 	c := newCycle(o, newRecorder(o.Source), l, nil)
-	if c.load() != nil || c.open(before) != nil || c.initModules() != nil {
+	if c.load() != nil || c.open(before) != nil {
 		log.Console(nil, "configuration file %s test failed", o.File)
 		return 1
 	}
