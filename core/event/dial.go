@@ -107,12 +107,12 @@ func dialPrepare(fd, family int, opts *DialOptions) error {
 		return nil
 	}
 	if opts.Transparent {
-		level, name := unix.SOL_IP, unix.IP_TRANSPARENT
+		level, name, call := unix.SOL_IP, unix.IP_TRANSPARENT, "setsockopt(IP_TRANSPARENT)"
 		if family == unix.AF_INET6 {
-			level, name = unix.SOL_IPV6, unix.IPV6_TRANSPARENT
+			level, name, call = unix.SOL_IPV6, unix.IPV6_TRANSPARENT, "setsockopt(IPV6_TRANSPARENT)"
 		}
-		if err := set(level, name, 1); err != nil {
-			return err
+		if e := sysSetsockoptInt(fd, level, name, 1); e != 0 {
+			return os.NewSyscallError(call, e)
 		}
 	}
 	if family != unix.AF_UNIX && bindPort(opts.Bind) == 0 {

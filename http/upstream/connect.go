@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -118,7 +119,7 @@ func (e *Exchange) connect() (fail int, v http.Verdict) {
 	if e.Local.IsValid() {
 		opts.Bind = process.Addr{IP: e.Local}.Sockaddr()
 	} else if b := c.Bind.V; b != nil {
-		opts.Bind, opts.Transparent = b.local(r), b.transparent
+		opts.Bind, opts.Transparent = e.bind, b.transparent
 	}
 	conn, err := r.Loop().Dial(e.Peer.Sock, opts)
 	if err != nil {
@@ -168,7 +169,11 @@ func (e *Exchange) connectFailed(err error) (fail int, v http.Verdict) {
 		r.Logf(log.Crit, call.Err, "bind(%s) failed", e.localText())
 		return 0, http.StatusInternalServerError
 	case call.Syscall != "connect":
-		r.Logf(log.Alert, call.Err, "%s() failed", call.Syscall)
+		name := call.Syscall
+		if !strings.HasSuffix(name, ")") {
+			name += "()"
+		}
+		r.Logf(log.Alert, call.Err, "%s failed", name)
 		return 0, http.StatusInternalServerError
 	case connectFailsAtOnce(e.Peer, call.Err):
 		level := log.Crit
@@ -185,15 +190,13 @@ func (e *Exchange) connectFailed(err error) (fail int, v http.Verdict) {
 
 // localText is the address to connect from, for the log.
 func (e *Exchange) localText() string {
-	switch b := e.Conf.Bind.V; {
+	switch {
 	case e.Local.IsValid() && e.Local.Port() == 0:
 		return e.Local.Addr().String()
 	case e.Local.IsValid():
 		return e.Local.String()
-	case b.value != nil:
-		return b.value.Eval(e.R)
 	default:
-		return b.text
+		return e.bindText
 	}
 }
 

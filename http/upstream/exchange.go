@@ -3,6 +3,8 @@ package upstream
 import (
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"moongate/core/event"
 	"moongate/core/log"
 	"moongate/http"
@@ -122,6 +124,8 @@ type Exchange struct {
 	state    *State
 	states   []State
 	peerName string
+	bind     unix.Sockaddr // of PREFIX_bind, nil for any
+	bindText string
 	start    int64 // of the current try, in NowMsec
 	began    int64 // of the first one
 	cached   bool  // the connection had been kept
@@ -210,6 +214,9 @@ func (e *Exchange) unwatch() {
 func (e *Exchange) run() http.Verdict {
 	if v := e.Protocol.Request(e); v != http.OK {
 		return e.finish(v)
+	}
+	if b := e.Conf.Bind.V; b != nil {
+		e.bind, e.bindText = b.local(e.R)
 	}
 	if len(e.states) > 0 {
 		e.states = append(e.states, State{}) // the ":" of an internal redirect

@@ -83,6 +83,7 @@ func (e *Exchange) storing() bool { return e.Conf.Store.V.on || e.Cacheable }
 // run passes the body on.
 func (p *pipe) run() http.Verdict {
 	e := p.e
+	e.R.Conn.Action = "reading upstream"
 	p.start()
 	p.filled(int(p.preread))
 	p.read = p.preread

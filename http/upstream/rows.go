@@ -175,19 +175,19 @@ func parseAddrPort(s string) (netip.AddrPort, bool) {
 	return netip.AddrPort{}, false
 }
 
-// local is the address to bind a connection of the exchange to, nil for none.
-func (b *Bind) local(r *http.Request) unix.Sockaddr {
+// local is the address to connect from and its text; nil is any.
+func (b *Bind) local(r *http.Request) (unix.Sockaddr, string) {
 	if b.value == nil {
-		return b.addr
+		return b.addr, b.text
 	}
 	s := b.value.Eval(r)
 	if s == "" {
-		return nil
+		return nil, ""
 	}
 	addr, ok := parseAddrPort(s)
 	if !ok {
 		r.Error(`invalid local address "%s"`, s)
-		return nil
+		return nil, ""
 	}
-	return process.Addr{IP: addr}.Sockaddr()
+	return process.Addr{IP: addr}.Sockaddr(), s
 }
