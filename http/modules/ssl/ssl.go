@@ -3,7 +3,6 @@
 package ssl
 
 import (
-	"strings"
 	"time"
 
 	"moongate/conf"
@@ -62,10 +61,6 @@ const (
 )
 
 var (
-	protocolWords = []conf.Word{
-		{Name: "SSLv2", Value: int(tls.SSLv2)}, {Name: "SSLv3", Value: int(tls.SSLv3)}, {Name: "TLSv1", Value: int(tls.TLSv1)},
-		{Name: "TLSv1.1", Value: int(tls.TLSv11)}, {Name: "TLSv1.2", Value: int(tls.TLSv12)}, {Name: "TLSv1.3", Value: int(tls.TLSv13)},
-	}
 	verifyWords = []conf.Word{{Name: "off", Value: verifyOff}, {Name: "on", Value: verifyOn},
 		{Name: "optional", Value: verifyOptional}, {Name: "optional_no_ca", Value: verifyOptionalNoCA}}
 	ocspWords = []conf.Word{{Name: "off", Value: ocspOff}, {Name: "on", Value: ocspOn}, {Name: "leaf", Value: ocspLeaf}}
@@ -106,14 +101,14 @@ func directives() []conf.Directive {
 		list("ssl_certificate", func(c *srvConf) *conf.Opt[[]string] { return &c.certificates }),
 		list("ssl_certificate_key", func(c *srvConf) *conf.Opt[[]string] { return &c.keys }),
 		conf.Value(s, "ssl_certificate_cache", in, conf.Take123,
-			func(c *srvConf) *conf.Opt[*tls.CertificateCache] { return &c.certificateCache }, nil, parseCertificateCache),
+			func(c *srvConf) *conf.Opt[*tls.CertificateCache] { return &c.certificateCache }, nil, http.ParseCertificateCache),
 		list("ssl_ech_file", func(c *srvConf) *conf.Opt[[]string] { return &c.echFiles }),
 		conf.Value(s, "ssl_password_file", in, conf.Take1,
-			func(c *srvConf) *conf.Opt[[][]byte] { return &c.passwords }, nil, parsePasswordFile),
+			func(c *srvConf) *conf.Opt[[][]byte] { return &c.passwords }, nil, http.ParsePasswordFile),
 		s.Flag("ssl_certificate_compression", in, func(c *srvConf) *conf.Opt[bool] { return &c.compression }, false),
 		s.Str("ssl_dhparam", in, func(c *srvConf) *conf.Opt[string] { return &c.dhparam }, ""),
 		s.Str("ssl_ecdh_curve", in, func(c *srvConf) *conf.Opt[string] { return &c.curves }, "auto"),
-		s.Bitmask("ssl_protocols", in, func(c *srvConf) *conf.Opt[int] { return &c.protocols }, int(tls.DefaultProtocols), protocolWords),
+		s.Bitmask("ssl_protocols", in, func(c *srvConf) *conf.Opt[int] { return &c.protocols }, int(tls.DefaultProtocols), http.SSLProtocols),
 		s.Str("ssl_ciphers", in, func(c *srvConf) *conf.Opt[string] { return &c.ciphers }, "HIGH:!aNULL:!MD5"),
 		s.Size("ssl_buffer_size", in, func(c *srvConf) *conf.Opt[int64] { return &c.bufferSize }, tls.MaxRecord),
 		s.Enum("ssl_verify_client", in, func(c *srvConf) *conf.Opt[int] { return &c.verify }, verifyOff, verifyWords),
@@ -153,51 +148,6 @@ func list(name string, field func(*srvConf) *conf.Opt[[]string]) conf.Directive 
 		o.Put(append(o.V, cf.Args[0]))
 		return nil
 	})
-}
-
-// parseCertificateCache reads "off | max=N [inactive=time] [valid=time]".
-func parseCertificateCache(cf *conf.Conf) (*tls.CertificateCache, error) {
-	max, inactive, valid := int64(0), 10*time.Second, 60*time.Second
-	off := false
-	for _, arg := range cf.Args {
-		name, value, _ := strings.Cut(arg, "=")
-		ok := false
-		switch name {
-		case "max":
-			max, ok = conf.ParseInt(value)
-			ok = ok && max > 0
-		case "inactive":
-			inactive, ok = conf.ParseSec(value)
-		case "valid":
-			valid, ok = conf.ParseSec(value)
-		case "off":
-			off, ok = true, arg == "off"
-		}
-		if !ok {
-			return nil, cf.Errorf(`invalid parameter "%s"`, arg)
-		}
-	}
-	switch {
-	case off:
-		return nil, nil
-	case max == 0:
-		return nil, cf.Errorf(`"ssl_certificate_cache" must have the "max" parameter`)
-	}
-	return tls.NewCertificateCache(int(max), valid, inactive), nil
-}
-
-// parsePasswordFile reads the passwords of a file.
-func parsePasswordFile(cf *conf.Conf) ([][]byte, error) {
-	name := cf.Cycle.ConfPath(cf.Args[0])
-	b, err := cf.Cycle.ReadFile(name)
-	if err != nil {
-		return nil, cf.Errorf(`open() "%s" failed (%s)`, name, conf.ErrnoText(err))
-	}
-	list, tooLong := tls.ParsePasswords(b)
-	if tooLong {
-		return nil, cf.Errorf(`too long line in "%s"`, name)
-	}
-	return list, nil
 }
 
 // parseOCSPCache reads "off | shared:name:size".
