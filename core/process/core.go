@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -229,12 +230,19 @@ func (c *Core) complete(e *Cycle) error {
 }
 
 // debugPoint stops or aborts this process where debug_points asks for it
-// (ngx_debug_point).
+// (ngx_debug_point). The signal goes to this thread, which runs no further; that
+// of Go's runtime would show goroutines instead of aborting.
 func (c *Core) debugPoint() {
+	sig := unix.SIGSTOP
 	switch c.DebugPoints.V {
 	case DebugPointsStop:
-		unix.Kill(os.Getpid(), unix.SIGSTOP)
 	case DebugPointsAbort:
-		unix.Kill(os.Getpid(), unix.SIGABRT)
+		sig = unix.SIGABRT
+		var byDefault [4]uint64 // struct sigaction, whose mask has 8 bytes
+		unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), uintptr(unsafe.Pointer(&byDefault)), 0, 8, 0, 0)
+	default:
+		return
 	}
+	runtime.LockOSThread()
+	unix.Tgkill(os.Getpid(), unix.Gettid(), sig)
 }
