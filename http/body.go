@@ -5,6 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"moongate/core/event"
 	"moongate/core/log"
 	"moongate/http/wire"
 )
@@ -198,7 +199,7 @@ func (r *Request) DiscardBody() Verdict {
 func readFilePart(b *Buf) ([]byte, error) {
 	p := make([]byte, b.Len())
 	for n := 0; n < len(p); {
-		m, err := unix.Pread(b.File, p[n:], b.Off+int64(n))
+		m, err := event.Pread(b.File, p[n:], b.Off+int64(n))
 		if err != nil {
 			return nil, err
 		}

@@ -3,8 +3,7 @@ package http
 import (
 	"io"
 
-	"golang.org/x/sys/unix"
-
+	"moongate/core/event"
 	"moongate/core/log"
 )
 
@@ -60,7 +59,7 @@ func (r *Request) filterFile(m *Module, b *Buf, next Next) error {
 // readFile fills p from a file; the file must have that much.
 func (r *Request) readFile(fd int, p []byte, off int64) error {
 	for n := 0; n < len(p); {
-		m, err := unix.Pread(fd, p[n:], off+int64(n))
+		m, err := event.Pread(fd, p[n:], off+int64(n))
 		if err == nil && m == 0 {
 			r.Logf(log.Alert, nil, "pread() read only %d of %d from a file", n, len(p))
 			return io.ErrUnexpectedEOF

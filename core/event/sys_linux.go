@@ -84,6 +84,9 @@ func sysSendfile(out, in int, off *int64, n int) (int, unix.Errno) {
 	for {
 		r, _, e := unix.RawSyscall6(unix.SYS_SENDFILE, uintptr(out), uintptr(in),
 			uintptr(unsafe.Pointer(off)), uintptr(n), 0, 0)
+		if e == unix.EINVAL && directOff(in) {
+			continue
+		}
 		if e != unix.EINTR {
 			return int(r), e
 		}

@@ -175,7 +175,7 @@ func addr(a event.Addr) net.Addr {
 // pread reads a piece of a file whole.
 func pread(fd int, p []byte, off int64) (int, error) {
 	for n := 0; ; {
-		m, err := unix.Pread(fd, p[n:], off+int64(n))
+		m, err := event.Pread(fd, p[n:], off+int64(n))
 		if err == unix.EINTR {
 			continue
 		}

@@ -132,7 +132,7 @@ func (h *conn) readFile(b *http.Buf) ([]byte, error) {
 
 func readFull(c *http.Conn, b *http.Buf, p []byte) error {
 	for n := 0; n < len(p); {
-		m, err := unix.Pread(b.File, p[n:], b.Off+int64(n))
+		m, err := event.Pread(b.File, p[n:], b.Off+int64(n))
 		if err == nil && m == 0 {
 			err = io.ErrUnexpectedEOF
 		}

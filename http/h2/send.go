@@ -9,6 +9,7 @@ import (
 
 	"moongate/core/buf"
 	"moongate/core/build"
+	"moongate/core/event"
 	"moongate/core/log"
 	"moongate/http"
 	"moongate/http/wire"
@@ -296,7 +297,7 @@ func (s *stream) sendData(r *http.Request, from *source, n int64, fin bool) erro
 
 func (s *stream) pread(fd int, p []byte, off int64) error {
 	for n := 0; n < len(p); {
-		m, err := unix.Pread(fd, p[n:], off+int64(n))
+		m, err := event.Pread(fd, p[n:], off+int64(n))
 		if err == unix.EINTR {
 			continue
 		}
