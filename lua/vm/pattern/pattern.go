@@ -412,8 +412,8 @@ var classes = func() (t [256]uint32) {
 	return t
 }()
 
-// classLetters are the letters that stand for classes.
-const classLetters = 1<<('a'-'a') | 1<<('c'-'a') | 1<<('d'-'a') | 1<<('g'-'a') | 1<<('l'-'a') | 1<<('p'-'a') | 1<<('s'-'a') |
+// classLetters are the letters that stand for classes, from a on.
+const classLetters = 1 | 1<<('c'-'a') | 1<<('d'-'a') | 1<<('g'-'a') | 1<<('l'-'a') | 1<<('p'-'a') | 1<<('s'-'a') |
 	1<<('u'-'a') | 1<<('w'-'a') | 1<<('x'-'a') | 1<<('z'-'a')
 
 // class tells whether c is in the class of a letter such as %a; an upper-case letter is the complement, anything else
