@@ -41,8 +41,8 @@ type registers struct {
 	array   []lua.LValue
 	top     int
 	growBy  int
-	maxSize int
-	alloc   unsafe.Pointer
+	maxSize int            //lint:ignore U1000 keeps the others where they are
+	alloc   unsafe.Pointer //lint:ignore U1000 keeps the others where they are
 	handler iface
 }
 
