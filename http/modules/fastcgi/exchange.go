@@ -134,9 +134,10 @@ func (x *exchange) Header(e *upstream.Exchange) upstream.Header {
 	}
 }
 
-// again asks for more; what went to the error log alone needs no room.
+// again asks for more; what went to the error log alone needs no room. A record
+// header may be that of the response, of which a cache keeps every byte.
 func (x *exchange) again(e *upstream.Exchange) upstream.Header {
-	if !x.stdout {
+	if !x.stdout && !x.rec.inHeader() && x.rec.kind == typeStderr {
 		e.Rewind()
 	}
 	return upstream.HeaderAgain
