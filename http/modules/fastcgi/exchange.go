@@ -134,10 +134,12 @@ func (x *exchange) Header(e *upstream.Exchange) upstream.Header {
 	}
 }
 
-// again asks for more; what went to the error log alone needs no room. A record
-// header may be that of the response, of which a cache keeps every byte.
+// again asks for more; what went to the error log alone needs no room. The
+// beginning of a record header does: it may be that of the response, of which a
+// cache keeps every byte.
 func (x *exchange) again(e *upstream.Exchange) upstream.Header {
-	if !x.stdout && !x.rec.inHeader() && x.rec.kind == typeStderr {
+	logged := x.rec.n == 0 || !x.rec.inHeader() && x.rec.kind == typeStderr
+	if !x.stdout && logged {
 		e.Rewind()
 	}
 	return upstream.HeaderAgain
