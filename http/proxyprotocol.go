@@ -12,42 +12,54 @@ import (
 
 const errTimedOut = unix.ETIMEDOUT
 
-// readProxyProtocol takes the PROXY protocol header off a new connection. It
-// reports false, having closed the connection, when there is none.
+// readProxyProtocol takes the PROXY protocol header off a new connection and
+// waits for what follows it, whose first bytes tell HTTP/2 from HTTP/1. It
+// reports false, having closed the connection, when either does not come.
 func (c *Conn) readProxyProtocol() bool {
 	c.Action = "reading PROXY protocol"
-	if c.takeProxyProtocol() {
+	ok := c.takeProxyProtocol()
+	if ok {
 		c.Action = "waiting for request"
-		return true
+		var first [1]byte
+		_, ok = c.peek(first[:])
 	}
-	c.Close()
-	c.Release()
-	return false
+	if !ok {
+		c.Close()
+		c.Release()
+	}
+	return ok
 }
 
-func (c *Conn) takeProxyProtocol() bool {
-	mem := make([]byte, wire.MaxProxyHeader)
-	var n int
+// peek waits for bytes from a new client and leaves them unread; false when
+// none come in client_header_timeout, which the log then says.
+func (c *Conn) peek(mem []byte) (n int, ok bool) {
 	for {
-		var err error
-		n, err = c.TryPeek(mem)
-		if err == nil {
-			break
-		}
-		if err == io.EOF {
+		n, err := c.TryPeek(mem)
+		switch err {
+		case nil:
+			return n, true
+		case io.EOF:
 			c.Log.Log(log.Info, nil, "client closed connection")
-			return false
-		}
-		if err != event.ErrAgain {
+			return 0, false
+		case event.ErrAgain:
+		default:
 			c.Log.Log(log.Info, err, "recv() failed")
-			return false
+			return 0, false
 		}
 		if err := c.WaitReadable(c.Addr.Default.ClientHeaderTimeout.V); err != nil {
 			if err == event.ErrTimeout {
 				c.Log.Log(log.Info, errTimedOut, "client timed out")
 			}
-			return false
+			return 0, false
 		}
+	}
+}
+
+func (c *Conn) takeProxyProtocol() bool {
+	mem := make([]byte, wire.MaxProxyHeader)
+	n, ok := c.peek(mem)
+	if !ok {
+		return false
 	}
 	h := new(wire.ProxyHeader)
 	used, err := h.Parse(mem[:n])

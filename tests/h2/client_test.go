@@ -47,13 +47,19 @@ func dial(t *testing.T, address string, config *tls.Config, settings ...uint32) 
 	}
 	t.Cleanup(func() { conn.Close() })
 	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
-	c := &client{Conn: conn, in: bufio.NewReader(conn), table: hpack.NewDecoder(4096, nil)}
-	c.fields = hpack.NewEncoder(&c.block)
+	c := newClient(conn)
 	var payload []byte
 	for i := 0; i < len(settings); i += 2 {
 		payload = http2.AppendSetting(payload, uint16(settings[i]), settings[i+1])
 	}
 	c.send(append([]byte(http2.Preface), frame(http2.FrameSettings, 0, 0, payload...)...))
+	return c
+}
+
+// newClient is a client on a connection on which it has said nothing yet.
+func newClient(conn net.Conn) *client {
+	c := &client{Conn: conn, in: bufio.NewReader(conn), table: hpack.NewDecoder(4096, nil)}
+	c.fields = hpack.NewEncoder(&c.block)
 	return c
 }
 
