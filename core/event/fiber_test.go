@@ -376,8 +376,12 @@ func TestYieldPosted(t *testing.T) {
 	h := start(t, Config{})
 	var order []string
 	say := func(s string) { order = append(order, s) }
+	done := make(chan struct{})
 	h.fiber(func() {
-		h.Go(func() { say("queued") })
+		h.Go(func() {
+			say("queued")
+			close(done)
+		})
 		h.GoNext(func() {
 			h.GoNext(func() { say("inner") })
 			h.YieldPosted()
@@ -388,6 +392,7 @@ func TestYieldPosted(t *testing.T) {
 		h.YieldPosted()
 		say("last")
 	})
+	<-done
 	if diff := cmp.Diff([]string{"inner", "first", "outer", "last", "queued"}, order); diff != "" {
 		t.Error(diff)
 	}
