@@ -33,8 +33,8 @@ func pop(l *lua.LState) lua.LValue {
 	return rg.array[rg.top]
 }
 
-// call is what fn returns first when it is called with args: callbacks and metamethods.
-func (t *Thread) call(fn *lua.LFunction, args ...lua.LValue) lua.LValue {
+// pushCall puts fn and its arguments on top of the registers and adds the frame of the call by parent.
+func (t *Thread) pushCall(parent *frame, fn *lua.LFunction, args []lua.LValue, nret int) *frame {
 	rg := &t.regs
 	at := rg.top
 	end := at + 1 + len(args)
@@ -44,7 +44,12 @@ func (t *Thread) call(fn *lua.LFunction, args ...lua.LValue) lua.LValue {
 	rg.array[at] = fn
 	copy(rg.array[at+1:end], args)
 	rg.top = end
-	f := t.push(currentFrame(t.L), fn, at, len(args), 1)
+	return t.push(parent, fn, at, len(args), nret)
+}
+
+// call is what fn returns first when it is called with args: callbacks and metamethods.
+func (t *Thread) call(fn *lua.LFunction, args ...lua.LValue) lua.LValue {
+	f := t.pushCall(currentFrame(t.L), fn, args, 1)
 	if fn.IsG {
 		setCurrentFrame(t.L, f)
 		t.finishGo(f, fn.GFunction(t.L))
@@ -59,21 +64,13 @@ func (t *Thread) call(fn *lua.LFunction, args ...lua.LValue) lua.LValue {
 // handle begins the call of fn, an __index or __newindex, for an instruction of frame cf, which takes nret results into its
 // register r. It returns the frame to go on with: that of fn, or when fn is a Go function, which is then over, cf.
 func (t *Thread) handle(cf *frame, fn *lua.LFunction, r, nret int, args ...lua.LValue) *frame {
-	rg := &t.regs
-	at := rg.top
-	end := at + 1 + len(args)
-	if end > len(rg.array) {
-		t.growRegisters(end)
-	}
-	rg.array[at] = fn
-	copy(rg.array[at+1:end], args)
-	rg.top = end
-	f := t.push(cf, fn, at, len(args), nret)
+	at := t.regs.top
+	f := t.pushCall(cf, fn, args, nret)
 	f.ReturnBase = cf.LocalBase + r
 	setCurrentFrame(t.L, f)
 	if fn.IsG {
 		t.finishGo(f, fn.GFunction(t.L))
-		rg.top = at
+		t.regs.top = at
 		return cf
 	}
 	t.enter(f)
