@@ -1,6 +1,7 @@
 package http
 
 import (
+	"io"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -198,15 +199,9 @@ func (r *Request) DiscardBody() Verdict {
 // readFilePart reads a piece of a file into memory.
 func readFilePart(b *Buf) ([]byte, error) {
 	p := make([]byte, b.Len())
-	for n := 0; n < len(p); {
-		m, err := event.Pread(b.File, p[n:], b.Off+int64(n))
-		if err != nil {
-			return nil, err
-		}
-		if m == 0 {
-			return p[:n], nil
-		}
-		n += m
+	n, err := event.Pread(b.File, p, b.Off)
+	if err == io.ErrUnexpectedEOF {
+		err = nil
 	}
-	return p, nil
+	return p[:n], err
 }

@@ -58,19 +58,15 @@ func (r *Request) filterFile(m *Module, b *Buf, next Next) error {
 
 // readFile fills p from a file; the file must have that much.
 func (r *Request) readFile(fd int, p []byte, off int64) error {
-	for n := 0; n < len(p); {
-		m, err := event.Pread(fd, p[n:], off+int64(n))
-		if err == nil && m == 0 {
-			r.Logf(log.Alert, nil, "pread() read only %d of %d from a file", n, len(p))
-			return io.ErrUnexpectedEOF
-		}
-		if err != nil {
-			r.Logf(log.Crit, err, "pread() failed")
-			return err
-		}
-		n += m
+	n, err := event.Pread(fd, p, off)
+	switch err {
+	case nil:
+	case io.ErrUnexpectedEOF:
+		r.Logf(log.Alert, nil, "pread() read only %d of %d from a file", n, len(p))
+	default:
+		r.Logf(log.Crit, err, "pread() failed")
 	}
-	return nil
+	return err
 }
 
 // copyBuffer is what pieces of a file are read into, and one of them on its way.

@@ -228,12 +228,9 @@ func (c *Conn) Sendfile(fd int, off, n, _ int64) (int64, error) {
 	var done int64
 	for done < n {
 		p := mem[:min(n-done, int64(c.record))]
-		m, err := pread(fd, p, off+done)
+		m, err := event.Pread(fd, p, off+done)
 		if err != nil {
 			return done, err
-		}
-		if m < len(p) {
-			return done, io.ErrUnexpectedEOF
 		}
 		if err := c.write(p); err != nil {
 			return done, err

@@ -4,8 +4,6 @@ import (
 	"net"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"moongate/core/event"
 )
 
@@ -170,18 +168,4 @@ func addr(a event.Addr) net.Addr {
 		return &net.UnixAddr{Name: a.Path, Net: "unix"}
 	}
 	return net.TCPAddrFromAddrPort(a.AddrPort)
-}
-
-// pread reads a piece of a file whole.
-func pread(fd int, p []byte, off int64) (int, error) {
-	for n := 0; ; {
-		m, err := event.Pread(fd, p[n:], off+int64(n))
-		if err == unix.EINTR {
-			continue
-		}
-		n += max(m, 0)
-		if err != nil || m == 0 || n == len(p) {
-			return n, err
-		}
-	}
 }

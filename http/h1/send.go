@@ -131,19 +131,12 @@ func (h *conn) readFile(b *http.Buf) ([]byte, error) {
 }
 
 func readFull(c *http.Conn, b *http.Buf, p []byte) error {
-	for n := 0; n < len(p); {
-		m, err := event.Pread(b.File, p[n:], b.Off+int64(n))
-		if err == nil && m == 0 {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
-			c.Log.Log(log.Alert, err, "pread() failed")
-			c.Failed = true
-			return err
-		}
-		n += m
+	_, err := event.Pread(b.File, p, b.Off)
+	if err != nil {
+		c.Log.Log(log.Alert, err, "pread() failed")
+		c.Failed = true
 	}
-	return nil
+	return err
 }
 
 // copyFile sends a piece of a file through memory, output_buffers' size at a

@@ -2,10 +2,7 @@ package h2
 
 import (
 	"errors"
-	"io"
 	"strconv"
-
-	"golang.org/x/sys/unix"
 
 	"moongate/core/buf"
 	"moongate/core/build"
@@ -296,20 +293,10 @@ func (s *stream) sendData(r *http.Request, from *source, n int64, fin bool) erro
 }
 
 func (s *stream) pread(fd int, p []byte, off int64) error {
-	for n := 0; n < len(p); {
-		m, err := event.Pread(fd, p[n:], off+int64(n))
-		if err == unix.EINTR {
-			continue
-		}
-		if err == nil && m == 0 {
-			err = io.ErrUnexpectedEOF
-		}
-		if err != nil {
-			s.c.Log.Log(log.Alert, err, "pread() failed")
-			s.c.Failed = true
-			return err
-		}
-		n += m
+	_, err := event.Pread(fd, p, off)
+	if err != nil {
+		s.c.Log.Log(log.Alert, err, "pread() failed")
+		s.c.Failed = true
 	}
-	return nil
+	return err
 }
