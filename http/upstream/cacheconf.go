@@ -134,12 +134,12 @@ func (c *Conf) mergeCache(cf *conf.Conf, t *Traits) error {
 		c.Store.V = StorePath{}
 	}
 	a := &c.Cache
-	uses := [...]*cacheUse{&a.use.V, nil}
+	uses := []*cacheUse{&a.use.V}
 	if a.purger != nil {
-		uses[1] = &a.purger.use
+		uses = append(uses, &a.purger.use)
 	}
 	for _, u := range uses {
-		if u != nil && u.zone != nil && cache.Of(u.zone) == nil {
+		if u.zone != nil && cache.Of(u.zone) == nil {
 			return cf.Errorf(`"%s_cache" zone "%s" is unknown`, t.Module, u.zone.Name)
 		}
 	}
