@@ -62,8 +62,8 @@ func Open(v *vm.VM) {
 	offer(v, "fallback", false)
 }
 
-// offer offers the modules written in Lua in a folder. Those of lua-resty-websocket are plain Lua here and win all the
-// same: its own copy in an installation needs the FFI since 0.12.
+// offer offers the modules written in Lua in a folder. Those of "override" win over a user's copy, which needs the FFI:
+// that of lua-resty-websocket does since 0.12.
 func offer(v *vm.VM, folder string, override bool) {
 	// The files are part of the program: there is nothing that could fail.
 	_ = fs.WalkDir(sources, folder, func(path string, d fs.DirEntry, err error) error {
@@ -72,7 +72,7 @@ func offer(v *vm.VM, folder string, override bool) {
 		}
 		file := strings.TrimPrefix(path, folder+"/")
 		name := strings.ReplaceAll(strings.TrimSuffix(file, ".lua"), "/", ".")
-		v.Preload(name, func(l *lua.LState) int { return load(v, l, path, file, name) }, override || strings.HasPrefix(name, "resty.websocket."))
+		v.Preload(name, func(l *lua.LState) int { return load(v, l, path, file, name) }, override)
 		return nil
 	})
 }
