@@ -5,7 +5,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -21,26 +20,6 @@ func TestMain(m *testing.M) { spec.Main(m) }
 func start(t *testing.T, text string) *spec.Server {
 	t.Helper()
 	return spec.Serve(t, spec.FindTarget(t), text)
-}
-
-// folder makes a folder that workers and applications may read whoever they run
-// as, with the given files (name, text, …).
-func folder(t *testing.T, files ...string) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "backend")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	for i := 0; i < len(files); i += 2 {
-		if err := os.WriteFile(filepath.Join(dir, files[i]), []byte(files[i+1]), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	return dir
 }
 
 // shipped is the path of a file that comes with the server.

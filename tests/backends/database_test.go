@@ -78,21 +78,21 @@ func asRoot(args ...string) []string {
 }
 
 func redisServer(t *testing.T) *database {
-	dir := folder(t)
+	dir := spec.Folder(t)
 	socket := filepath.Join(dir, "redis.sock")
 	return startDatabase(t, &database{name: "redis-server", socket: socket, args: []string{
 		"--port", "0", "--unixsocket", socket, "--unixsocketperm", "777", "--save", "", "--appendonly", "no", "--dir", dir}})
 }
 
 func memcachedServer(t *testing.T) *database {
-	socket := filepath.Join(folder(t), "memcached.sock")
+	socket := filepath.Join(spec.Folder(t), "memcached.sock")
 	return startDatabase(t, &database{name: "memcached", socket: socket,
 		args: append([]string{"-s", socket, "-a", "777", "-U", "0", "-m", "16"}, asRoot("-u", "root")...)})
 }
 
 // mariadbServer starts a server without accounts, which needs no tables of its own.
 func mariadbServer(t *testing.T) *database {
-	dir := folder(t)
+	dir := spec.Folder(t)
 	socket := filepath.Join(dir, "mysql.sock")
 	return startDatabase(t, &database{name: "mariadbd", socket: socket, args: append([]string{
 		"--no-defaults", "--datadir=" + dir, "--socket=" + socket, "--skip-networking", "--skip-grant-tables",

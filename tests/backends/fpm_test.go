@@ -2,6 +2,7 @@ package backends
 
 import (
 	"fmt"
+	"moongate/tests/spec"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,7 +42,7 @@ default:
 func TestFPM(t *testing.T) {
 	t.Parallel()
 	fpm := find(t, "php-fpm8.2", "php-fpm8.4", "php-fpm8.3", "php-fpm")
-	dir := folder(t, "app.php", script, "file", "a file\n")
+	dir := spec.Folder(t, "app.php", script, "file", "a file\n")
 	socket := filepath.Join(dir, "fpm.sock")
 	pool := "[global]\nerror_log = /dev/stderr\ndaemonize = no\n[www]\nlisten = " + socket +
 		"\nlisten.mode = 0666\npm = static\npm.max_children = 2\ncatch_workers_output = no\n"

@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"moongate/tests/spec"
 	"os"
 	"path/filepath"
 	"strings"
@@ -11,7 +12,7 @@ import (
 func TestMemcached(t *testing.T) {
 	t.Parallel()
 	memcached := find(t, "memcached")
-	dir := folder(t)
+	dir := spec.Folder(t)
 	socket := filepath.Join(dir, "memcached.sock")
 	args := []string{"-s", socket, "-a", "666", "-U", "0", "-m", "16", "-I", "4m"}
 	if os.Getuid() == 0 {

@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"moongate/tests/spec"
 	"os"
 	"path/filepath"
 	"strings"
@@ -13,7 +14,7 @@ func TestNginx(t *testing.T) {
 	t.Parallel()
 	nginx := find(t, "nginx")
 	large := strings.Repeat("0123456789abcdef", 1<<17)
-	dir := folder(t, "large", large)
+	dir := spec.Folder(t, "large", large)
 	port, port2 := freePort(t), freePort(t)
 	user := ""
 	if os.Getuid() == 0 {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log"
+	"moongate/tests/spec"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -91,7 +92,7 @@ func TestRestyHTTP(t *testing.T) {
 	origin := httpsOrigin(t)
 	proxy, tunnels := connectProxy(t, "Basic c2VzYW1l")
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: origin.Certificate().Raw})
-	dir := folder(t, "ca.pem", string(ca))
+	dir := spec.Folder(t, "ca.pem", string(ca))
 	s := start(t, `resty.http
 needs: lua
 -- http.conf --

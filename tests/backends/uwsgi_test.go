@@ -2,6 +2,7 @@ package backends
 
 import (
 	"fmt"
+	"moongate/tests/spec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -32,7 +33,7 @@ var protocols = []string{"uwsgi", "scgi", "fastcgi"}
 func runUWSGI(t *testing.T) (socket func(protocol string) string) {
 	t.Helper()
 	uwsgi := find(t, "uwsgi-core", "uwsgi")
-	dir := folder(t, "app.py", application)
+	dir := spec.Folder(t, "app.py", application)
 	socket = func(name string) string { return filepath.Join(dir, name) }
 	run(t, []string{socket("uwsgi"), socket("scgi"), socket("fastcgi")}, uwsgi, "--plugin", "python3", "--master", "--workers", "2",
 		"--chmod-socket=666", "--socket", socket("uwsgi"), "--scgi-socket", socket("scgi"), "--fastcgi-socket", socket("fastcgi"),

@@ -22,7 +22,7 @@ import (
 // they have written is removed, so that smaller ones fit again.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
-	disk := folder(t)
+	disk := spec.Folder(t)
 	if err := unix.Mount("tmpfs", disk, "tmpfs", 0, "size=256k,mode=777"); err != nil {
 		t.Skipf("no small disk can be mounted here: %v", err)
 	}
@@ -84,7 +84,7 @@ server {
 // read past the page cache while it is sent.
 func TestDirectFiles(t *testing.T) {
 	t.Parallel()
-	dir := folder(t)
+	dir := spec.Folder(t)
 	for name, size := range map[string]int{"large": 32 << 20, "small": 16 << 20} {
 		if err := os.WriteFile(filepath.Join(dir, name), make([]byte, size), 0o644); err != nil {
 			t.Fatal(err)

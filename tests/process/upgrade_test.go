@@ -65,7 +65,7 @@ func TestUpgradeOfRunningNginx(t *testing.T) {
 // install starts a binary as a daemon.
 func install(t *testing.T, binary string) *installation {
 	t.Helper()
-	dir := folder(t)
+	dir := spec.Folder(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -222,18 +222,4 @@ func await(t *testing.T, what string, check func() bool) {
 			t.Fatalf("%s did not come", what)
 		}
 	}
-}
-
-// folder makes a folder that workers may read whoever they run as.
-func folder(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "process")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }

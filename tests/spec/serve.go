@@ -2,6 +2,7 @@ package spec
 
 import (
 	"os"
+	"path/filepath"
 	"strconv"
 	"testing"
 )
@@ -55,4 +56,24 @@ func (s *Server) Workers() []int { return s.r.server.children() }
 func (s *Server) File(name string) (string, error) {
 	text, err := os.ReadFile(s.r.path(name))
 	return string(text), err
+}
+
+// Folder makes a folder that workers and what they talk to may read whoever they
+// run as, with files (name, text, …).
+func Folder(t *testing.T, files ...string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(files); i += 2 {
+		if err := os.WriteFile(filepath.Join(dir, files[i]), []byte(files[i+1]), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
 }
