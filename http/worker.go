@@ -54,7 +54,7 @@ func (a *acceptor) Serve(ec *event.Conn) {
 	c, _ := ec.Data.(*Conn)
 	if c == nil {
 		c = a.open(ec)
-		if a.socket.ProxyProtocol && !c.readProxyProtocol() {
+		if c.Addr.ProxyProtocol && !c.readProxyProtocol() {
 			return
 		}
 		if c.Addr.SSL && !a.main.Options.TLS.Handshake(c) {
