@@ -280,12 +280,13 @@ func getIsArgs(r *Request, _ any) Value {
 	return Val("?")
 }
 
-func getDocumentRoot(r *Request, _ any) Value { return Val(r.Core.Root.Eval(r)) }
+func getDocumentRoot(r *Request, _ any) Value { return Val(r.documentRoot()) }
 
 func getRealpathRoot(r *Request, _ any) Value {
-	path, err := filepath.EvalSymlinks(r.Core.Root.Eval(r))
+	root := r.documentRoot()
+	path, err := filepath.EvalSymlinks(root)
 	if err != nil {
-		r.Logf(log.Crit, err, `realpath() "%s" failed`, r.Core.Root.Eval(r))
+		r.Logf(log.Crit, err, `realpath() "%s" failed`, root)
 		return Value{}
 	}
 	return Val(path)

@@ -59,6 +59,17 @@ func (l *LocConf) inheritRoot(cf *conf.Conf, outer *LocConf) {
 	l.Root, l.Alias = outer.Root, outer.Alias
 }
 
+// documentRoot is the full path that root or alias gives. What variables make of
+// it is below the prefix unless it is a full path itself (ngx_get_full_name).
+func (r *Request) documentRoot() string {
+	root := r.Core.Root
+	dir := root.Eval(r)
+	if root.Static() || strings.HasPrefix(dir, "/") {
+		return dir
+	}
+	return r.Pool.Concat(r.Conn.Worker.Cycle.Conf.Prefix, dir)
+}
+
 // MapPath returns the file that the URI stands for under root or alias:
 // nginx's ngx_http_map_uri_to_path. It reports false, having logged why, when
 // there is none.
@@ -75,11 +86,7 @@ func (r *Request) MapPathRoot() (path string, root int, ok bool) {
 		r.Logf(log.Alert, nil, `"alias" cannot be used in location "%s" where URI was rewritten`, l.Name)
 		return "", 0, false
 	}
-	dir := l.Root.Eval(r)
-	if !l.Root.Static() && !strings.HasPrefix(dir, "/") {
-		dir = r.Pool.Concat(r.Conn.Worker.Cycle.Conf.Prefix, dir)
-	}
-	rest := ""
+	dir, rest := r.documentRoot(), ""
 	switch {
 	case l.Alias != AliasRegex:
 		rest = r.URI[min(l.Alias, len(r.URI)):]
