@@ -1,6 +1,7 @@
 package http
 
 import (
+	"os"
 	"time"
 
 	"moongate/conf"
@@ -302,7 +303,7 @@ func locationDirectives() []conf.Directive {
 		s.Num("types_hash_max_size", in, func(c *LocConf) *conf.Opt[int64] { return &c.TypesHashMaxSize }, 1024),
 		s.Num("types_hash_bucket_size", in, func(c *LocConf) *conf.Opt[int64] { return &c.TypesHashBucketSize }, 64),
 		s.Offset("client_max_body_size", in, func(c *LocConf) *conf.Opt[int64] { return &c.ClientMaxBodySize }, 1<<20),
-		s.Size("client_body_buffer_size", in, func(c *LocConf) *conf.Opt[int64] { return &c.ClientBodyBufferSize }, 16384),
+		s.Size("client_body_buffer_size", in, func(c *LocConf) *conf.Opt[int64] { return &c.ClientBodyBufferSize }, 2*int64(os.Getpagesize())),
 		s.Msec("client_body_timeout", in, func(c *LocConf) *conf.Opt[time.Duration] { return &c.ClientBodyTimeout }, 60*second),
 		s.Enum("client_body_in_file_only", in, func(c *LocConf) *conf.Opt[int] { return &c.ClientBodyInFileOnly }, BodyFileOff, bodyFileWords),
 		s.Flag("client_body_in_single_buffer", in, func(c *LocConf) *conf.Opt[bool] { return &c.ClientBodyInSingleBuffer }, false),
