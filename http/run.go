@@ -112,6 +112,7 @@ func (r *Request) runPostAction(uri string) {
 	r.HeaderOnly = true
 	r.Conn.Failed = false
 	r.Out.Status = 0
+	r.URIChanges = maxURIChanges + 1 // it runs even if the request has used them up
 	r.HTTPProtocol, r.Version = "", Version9
 	r.Method, r.MethodName = wire.GET, "GET"
 	if uri[0] == '/' {
@@ -139,7 +140,7 @@ func (r *Request) finishLog() {
 // InternalRedirect points the request at another URI of the same server. The
 // handler that calls it returns its verdict.
 func (r *Request) InternalRedirect(uri, args string) Verdict {
-	if r.URIChanges--; r.URIChanges == 0 {
+	if r.URIChanges--; r.URIChanges <= 0 {
 		r.Error(`rewrite or internal redirection cycle while internally redirecting to "%s"`, uri)
 		return StatusInternalServerError
 	}

@@ -100,7 +100,7 @@ func (r *Request) specialResponse(v Verdict) Verdict {
 		r.KeepAlive = false
 	}
 	r.Out.ContentType = ""
-	if lc := r.Core; !r.ErrorPage && len(lc.ErrorPages) > 0 && r.URIChanges != 0 {
+	if lc := r.Core; !r.ErrorPage && len(lc.ErrorPages) > 0 && r.URIChanges > 0 {
 		r.ErrorPage = !lc.RecursiveErrorPages.V
 		for i := range lc.ErrorPages {
 			if lc.ErrorPages[i].Status == int(v) {
