@@ -308,14 +308,12 @@ func (c *Cycle) rollback(old *Cycle) {
 	}
 }
 
-// closeListening closes every socket the server listens on. The master also
-// removes the files of unix domain sockets, when remove says that no other
-// binary uses them.
+// closeListening closes every socket that the server still listens on. It also
+// removes the files of unix domain sockets, whose descriptors a graceful end of
+// the only process has closed already, when remove says that no other binary
+// uses them.
 func (c *Cycle) closeListening(remove func(ls *Listening) bool) {
 	for _, ls := range c.listening {
-		if ls.FD < 0 {
-			continue
-		}
 		c.closeSocket(ls)
 		if ls.Addr.Unix != "" && remove(ls) {
 			c.unlink(ls.Addr.Unix)
