@@ -4,12 +4,14 @@
 package cli
 
 import (
+	"io/fs"
 	"os"
 	"path"
 	"runtime"
 	"strings"
 
 	"moongate/conf"
+	defaults "moongate/conf/default"
 	"moongate/core/build"
 	"moongate/core/log"
 	"moongate/core/process"
@@ -73,12 +75,33 @@ func (f *flags) options() (*process.CommandLine, error) {
 	o.ConfPrefix = conf.Dir(o.File)
 	src := &source{builtin: !f.hasConf, file: o.File, dir: o.ConfPrefix}
 	o.Source = src
-	o.Started = func(l *log.Logger) {
-		if src.builtin && src.missing() {
-			l.Log(log.Notice, nil, `there is no "%s", using the built-in configuration`, o.File)
+	if o.Signal != "" || f.hasConf || !src.missing() {
+		return o, nil
+	}
+	o.Starting = func(l *log.Logger) {
+		l.Log(log.Warn, nil, `there is no "%s", using the built-in configuration`, o.File)
+	}
+	layOut(o.Prefix)
+	return o, nil
+}
+
+// layOut makes what the built-in configuration needs below the prefix and
+// nothing has installed: the folders of the logs and, with its pages, the one
+// of the files to serve. A binary that came alone starts with that. What cannot
+// be made is reported by its first use, in nginx's words.
+func layOut(prefix string) {
+	for _, file := range []string{build.ErrorLogPath, build.HTTPLogPath, build.PidPath} {
+		if !path.IsAbs(file) { // otherwise the build's own choice, and its to make
+			_ = os.MkdirAll(path.Dir(prefix+file), 0o755)
 		}
 	}
-	return o, nil
+	html := prefix + "html"
+	if _, err := os.Stat(html); err == nil {
+		return
+	}
+	if pages, err := fs.Sub(defaults.Files, "html"); err == nil {
+		_ = os.CopyFS(html, pages)
+	}
 }
 
 func withSlash(dir string) string {

@@ -136,3 +136,61 @@ func TestSource(t *testing.T) {
 		t.Errorf("%v: an own configuration is completed with built-in files", err)
 	}
 }
+
+// A binary that came alone finds what its configuration needs, and says which
+// configuration that is; one that only sends a signal leaves nothing behind.
+func TestBuiltinConfiguration(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		args []string
+		own  bool // a configuration is at the default path
+		want bool
+	}{
+		{"start", nil, false, true},
+		{"test", []string{"-t"}, false, true},
+		{"signal", []string{"-s", "stop"}, false, false},
+		{"named configuration", []string{"-c", "other.conf"}, false, false},
+		{"own configuration", nil, true, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			prefix := filepath.Join(t.TempDir(), "new")
+			if tt.own {
+				if err := os.MkdirAll(filepath.Join(prefix, "conf"), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(prefix, build.ConfPath), nil, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			f, err := parse(append([]string{"-p", prefix}, tt.args...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			o, err := f.options()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := o.Starting != nil; got != tt.want {
+				t.Errorf("says that the configuration is built in: %v", got)
+			}
+			for _, name := range []string{"logs", "html/index.html", "html/50x.html"} {
+				_, err := os.Stat(filepath.Join(prefix, name))
+				if got := err == nil; got != tt.want {
+					t.Errorf("%s is there: %v", name, got)
+				}
+			}
+		})
+	}
+}
+
+// Pages of an administrator stay as they are.
+func TestLayOutKeepsPages(t *testing.T) {
+	prefix := t.TempDir() + "/"
+	if err := os.Mkdir(prefix+"html", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	layOut(prefix)
+	if files, err := os.ReadDir(prefix + "html"); err != nil || len(files) != 0 {
+		t.Errorf("%v %v", files, err)
+	}
+}

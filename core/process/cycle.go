@@ -25,8 +25,9 @@ type CommandLine struct {
 	// Test, Quiet and Dump are -t, -q and -T; Signal is the argument of -s.
 	Test, Quiet, Dump bool
 	Signal            string
-	// Started is called in the master with the log, once it is running.
-	Started func(l *log.Logger)
+	// Starting is called before the configuration is read, with the log of that
+	// time, when a server starts or -t tries one.
+	Starting func(l *log.Logger)
 }
 
 // Cycle is one configuration in use: the sockets, logs, shared memory and

@@ -59,6 +59,7 @@ func (o *CommandLine) serve(l *log.Logger, d *daemon) int {
 	if inherited {
 		before = &Cycle{listening: sockets}
 	}
+	o.starting(l)
 	c := newCycle(o, newRecorder(o.Source), l, nil)
 	if c.load() != nil || c.open(before) != nil {
 		return 1
@@ -74,14 +75,17 @@ func (o *CommandLine) serve(l *log.Logger, d *daemon) int {
 	closeBootstrap(l)
 	c.parseLog = c.log
 	d.succeeded()
-	if o.Started != nil {
-		o.Started(c.log)
-	}
 	if !c.Core.Master.V {
 		return m.single()
 	}
 	m.run()
 	return 0
+}
+
+func (o *CommandLine) starting(l *log.Logger) {
+	if o.Starting != nil {
+		o.Starting(l)
+	}
 }
 
 // reload makes a new cycle beside the one in use. It fails, having logged why,
@@ -127,6 +131,7 @@ func (o *CommandLine) test(l *log.Logger) int {
 	if inherited {
 		before = &Cycle{listening: sockets}
 	}
+	o.starting(l)
 	c := newCycle(o, newRecorder(o.Source), l, nil)
 	if c.load() != nil || c.open(before) != nil {
 		log.Console(nil, "configuration file %s test failed", o.File)
