@@ -102,7 +102,7 @@ func (r *Request) terminate(v Verdict) {
 	m.KeepAlive = false
 	m.LingeringClose = false
 	r.Conn.Failed = true
-	m.cancelSubrequests(r)
+	m.cancelSubrequests()
 }
 
 // runPostAction runs the request again at the URI of post_action, without a

@@ -206,8 +206,8 @@ func (r *Request) waitSubrequests() {
 	s.idle = nil
 }
 
-// cancelSubrequests ends the waits of all other fibers of the main request.
-func (r *Request) cancelSubrequests(except *Request) {
+// cancelSubrequests ends the waits of all other fibers of the main request r.
+func (r *Request) cancelSubrequests() {
 	cur := r.Loop().Current()
 	for _, ref := range r.sub.fibers {
 		if f := ref.Fiber(); f != nil && f != cur {
@@ -338,7 +338,7 @@ func (m *Request) advance() {
 		// The data stays in the queue while it is being sent, so that r itself
 		// does not overtake it.
 		if err := r.toClient(head.bufs); err != nil {
-			r.Conn.Failed = true
+			r.terminate(Error) // those who wait for their turn would not be told
 			return
 		}
 		r.sub.queue = r.sub.queue[1:]
