@@ -50,13 +50,15 @@ func (r *Request) AwaitsBody() bool {
 
 // ReadBody reads the whole request body into r.Body: up to about
 // client_body_buffer_size in memory, more of it into a temporary file. It
-// returns OK, or the verdict that ends the request.
+// returns OK, or the verdict that ends the request. A subrequest has what the
+// main request has read, or nothing: two must not read at a time
+// (ngx_http_read_client_request_body).
 func (r *Request) ReadBody() Verdict {
 	m := r.Main
 	if r.Body != nil {
 		return OK // a subrequest may have a body of its own
 	}
-	if m.Body != nil || m.BodyDiscarded {
+	if !r.IsMain() || m.Body != nil || m.BodyDiscarded {
 		r.Body = m.Body
 		if r.Body == nil {
 			r.Body = &Body{}

@@ -109,8 +109,9 @@ func (r *Request) Subrequest(uri, args string, o SubrequestOptions) *Request {
 func (sr *Request) inherit(r *Request) {
 	sr.Conn, sr.Main, sr.Parent, sr.Stream, sr.Pool, sr.Log = r.Conn, r.Main, r, r.Stream, r.Pool, r.Log.WithContext((*subLog)(sr))
 	sr.In.copyFrom(&r.In)
-	sr.In.ContentLength = -1
-	sr.Body = r.Body
+	if sr.Body = r.Body; sr.Body == nil {
+		sr.In.ContentLength, sr.In.Chunked = -1, false // it is for r to read
+	}
 	sr.Method, sr.MethodName = wire.GET, "GET"
 	sr.Version, sr.HTTPProtocol, sr.Schema, sr.Port, sr.HostName = r.Version, r.HTTPProtocol, r.Schema, r.Port, r.HostName
 	sr.RequestLine, sr.UnparsedURI = r.RequestLine, r.UnparsedURI

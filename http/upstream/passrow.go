@@ -159,10 +159,12 @@ func (e *Exchange) BodyKind() Body {
 	return BodyNone
 }
 
-// BodyLength is the length of the client's body, -1 when it is not known.
+// BodyLength is the length of the client's body in bytes, -1 when it is not
+// known. For a body that was read it is what is there, whatever the header says:
+// a peer takes bytes beyond the length that it was told for the next request.
 func (e *Exchange) BodyLength() int64 {
 	r := e.R
-	if r.In.Chunked && r.Body != nil {
+	if r.Body != nil && (r.In.Chunked || r.Body.Size > 0) {
 		return r.Body.Size
 	}
 	return r.In.ContentLength

@@ -285,8 +285,7 @@ func (c *Ctx) inheritBody(q *query) {
 		own = parent.In.Chunked
 	}
 	switch {
-	case !own:
-		sr.In.ContentLength = parent.In.ContentLength
+	case !own: // it comes with the parent's body
 	case sr.Body == nil || sr.Body.Size == 0 && q.body == nil:
 		c.setInput("Content-Length", nil)
 	default:

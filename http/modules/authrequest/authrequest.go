@@ -83,6 +83,7 @@ func handler(r *http.Request) http.Verdict {
 			sr.HeaderOnly = true
 			// The body is for the request itself.
 			sr.Body = &http.Body{}
+			sr.In.ContentLength, sr.In.Chunked = -1, false
 		},
 	})
 	if sr == nil || sr.Wait() != nil {

@@ -62,7 +62,6 @@ func handler(r *http.Request) http.Verdict {
 			Prepare: func(sr *http.Request) {
 				sr.HeaderOnly = true
 				sr.Method, sr.MethodName = r.Method, r.MethodName
-				sr.In.ContentLength = r.In.ContentLength
 			},
 		})
 		if sr == nil {

@@ -110,10 +110,8 @@ func (x *exchange) measureBody(setBody int) {
 		x.bodyLength = int64(setBody)
 	case x.Streaming && r.In.Chunked:
 		x.bodyLength, x.chunked = -1, true
-	case r.In.Chunked && r.Body != nil:
-		x.bodyLength = r.Body.Size
 	default:
-		x.bodyLength = r.In.ContentLength
+		x.bodyLength = x.BodyLength()
 	}
 }
 
