@@ -44,7 +44,7 @@ test: ## run every test: units, architecture, specifications
 test-oracle: ## run the specifications against the real nginx (MOONGATE_ORACLE=/path/to/nginx)
 	@tests/needs oracle
 	@export MOONGATE_ORACLE="$${MOONGATE_ORACLE:-$$(command -v nginx || echo /usr/sbin/nginx)}"; \
-		$(COUNTED) ./tests/spec ./tests/process | $(GO) run ./tests/tally
+		{ $(COUNTED) ./tests/spec ./tests/process; $(COUNTED) -run 'TestOdd|TestShared' ./tests/backends; } | $(GO) run ./tests/tally
 
 test-directives: ## compare what -t says of every directive with the real nginx; takes minutes (DIRECTIVES=http_access/allow for one)
 	@tests/needs oracle

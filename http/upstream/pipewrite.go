@@ -77,7 +77,7 @@ func (p *pipe) end() http.Verdict {
 		return e.finish(http.Error) // only the client is lost
 	case p.abort:
 		return e.finish(http.Error)
-	case p.eof:
+	case p.eof && !e.Broken:
 		e.R.Conn.Action = "reading upstream"
 		e.R.Error("upstream prematurely closed connection")
 	}

@@ -106,7 +106,7 @@ func mariadbServer(t *testing.T) *database {
 func serveDatabase(t *testing.T, d *database, connect, use, check string) *spec.Server {
 	t.Helper()
 	return start(t, `a database
-needs: lua
+moongate only: nginx has no such libraries
 -- http.conf --
 lua_socket_log_errors off;
 lua_socket_connect_timeout 2s;

@@ -38,6 +38,8 @@ func TestDeafBackend(t *testing.T) {
 		arrived <- deaf(bufio.NewReader(c), c.(*tls.Conn), func() { _, _ = io.WriteString(more, "hello"); more.Close() })
 	}()
 	s := start(t, `a deaf backend
+
+since: 1.25.1
 -- http.conf --
 server { listen 127.0.0.1:8080; http2 on; location / { grpc_pass grpcs://`+l.Addr().String()+`; } }
 `)

@@ -191,6 +191,8 @@ func TestGRPC(t *testing.T) {
 				schema = "grpcs"
 			}
 			s := start(t, `gRPC
+
+since: 1.25.1
 -- http.conf --
 upstream service { server `+service.Listener.Addr().String()+`; keepalive 4; }
 server {
@@ -303,6 +305,8 @@ func TestLateFrames(t *testing.T) {
 		}
 	}()
 	s := start(t, `late frames
+
+moongate only: nginx holds them against the next response
 -- http.conf --
 upstream service { server `+l.Addr().String()+`; keepalive 1; }
 server {
@@ -334,6 +338,8 @@ func TestProxyHTTP2(t *testing.T) {
 	t.Cleanup(backend.Close)
 	addr := backend.Listener.Addr().String()
 	s := start(t, `proxy_http_version 2
+
+since: 1.29.4
 -- http.conf --
 proxy_http_version 2;
 proxy_pass_trailers on;

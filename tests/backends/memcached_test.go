@@ -20,6 +20,8 @@ func TestMemcached(t *testing.T) {
 	}
 	run(t, []string{socket}, memcached, args...)
 	s := start(t, `memcached
+
+moongate only: nginx has no memc module
 -- http.conf --
 client_max_body_size 0;
 upstream cache { server unix:`+socket+`; keepalive 2; }

@@ -39,6 +39,8 @@ http {
 	}
 	run(t, []string{"127.0.0.1:" + port, "127.0.0.1:" + port2}, nginx, "-p", dir, "-c", filepath.Join(dir, "nginx.conf"), "-e", "stderr")
 	s := start(t, `nginx behind
+
+since: 1.29.4
 -- http.conf --
 client_max_body_size 0;
 upstream one { server 127.0.0.1:`+port+`; keepalive 4; }

@@ -94,7 +94,7 @@ func TestRestyHTTP(t *testing.T) {
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: origin.Certificate().Raw})
 	dir := spec.Folder(t, "ca.pem", string(ca))
 	s := start(t, `resty.http
-needs: lua
+moongate only: nginx has no such library
 -- http.conf --
 lua_ssl_trusted_certificate `+filepath.Join(dir, "ca.pem")+`;
 lua_ssl_verify_depth 2;

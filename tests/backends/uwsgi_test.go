@@ -113,7 +113,7 @@ location /%[1]s/ {
 }
 `, p, socket(p), shipped(t, p+"_params"))
 	}
-	s := start(t, "What three protocols share\n-- http.conf --\nadd_header X-Cache $upstream_cache_status;"+caches.String()+
+	s := start(t, "What three protocols share\n\nmoongate only: nginx does not purge\n-- http.conf --\nadd_header X-Cache $upstream_cache_status;"+caches.String()+
 		"server {\nlisten 127.0.0.1:8080;\nlocation /found { return 200 \"found\\n\"; }\n"+locations.String()+"}\n")
 	for _, p := range protocols {
 		get := func(method, path string, header ...string) answer {

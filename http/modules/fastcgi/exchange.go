@@ -220,7 +220,7 @@ func (x *exchange) output(e *upstream.Exchange, b []byte) upstream.Header {
 // StartBody implements upstream.Protocol.
 func (x *exchange) StartBody(e *upstream.Exchange) error {
 	e.Length = upstream.Until
-	if x.conf.keepConn.V {
+	if x.conf.keepConn.V && e.Buffering {
 		e.Length = headerSize
 	}
 	x.rest = e.In.ContentLength
@@ -246,7 +246,7 @@ func (x *exchange) Body(e *upstream.Exchange, b []byte) error {
 		}
 		b = b[n:]
 	}
-	if e.Length == 0 || x.closed || !x.conf.keepConn.V {
+	if e.Length <= 0 || x.closed {
 		return nil
 	}
 	switch {
@@ -293,12 +293,13 @@ func (x *exchange) step(e *upstream.Exchange, b []byte) (n int, err error) {
 }
 
 // begin looks at a record whose header is complete; last tells that nothing
-// behind it has come.
+// behind it has come. Without buffering only the end of the request counts, as
+// in nginx.
 func (x *exchange) begin(e *upstream.Exchange, last bool) error {
 	d := &x.rec
 	what := ""
 	switch {
-	case d.kind == typeStdout && d.left == 0:
+	case d.kind == typeStdout && d.left == 0 && e.Buffering:
 		what = "stdout"
 	case d.kind == typeEndRequest:
 		what = "request"
@@ -311,7 +312,7 @@ func (x *exchange) begin(e *upstream.Exchange, last bool) error {
 		x.closed, e.Broken = true, true
 		return nil
 	}
-	if !x.conf.keepConn.V {
+	if !x.conf.keepConn.V && e.Buffering {
 		e.Length = 0
 		return nil
 	}

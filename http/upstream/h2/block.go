@@ -63,13 +63,13 @@ func (s *Stream) fragment(in []byte, last bool) error {
 		b.rest = append(b.rest, in...)
 		in = b.rest
 	}
-	d.MaxString = int(s.e.Conf.BufferSize.V)
 	for len(in) > 0 {
+		d.MaxString = b.limit
 		f, n, err := d.Next(in, last, s.e.R.Pool)
 		var failed *http2.DecodeError
 		switch {
 		case errors.As(err, &failed):
-			s.e.R.Error("upstream sent %s", failed.Text)
+			s.e.R.Error("upstream sent %s", failed.Upstream)
 			return s.badBlock()
 		case err != nil:
 			b.rest = append(b.rest[:0], in...)

@@ -258,7 +258,11 @@ func (s *Stream) padding() error {
 	r := &s.in
 	if r.frame.Has(http2.FlagPadded) {
 		if r.pad = int(r.fixed[0]); r.pad > r.left {
-			return s.fail("upstream sent http2 frame with too long padding: %d in frame %d", r.pad, r.left)
+			s.e.R.Error("upstream sent http2 frame with too long padding: %d in frame %d", r.pad, r.left)
+			if s.block.open {
+				return s.badBlock()
+			}
+			return errStream
 		}
 	}
 	return nil

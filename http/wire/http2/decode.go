@@ -16,27 +16,31 @@ type Field struct {
 }
 
 // DecodeError says why a header block ends the connection: the code of GOAWAY,
-// and nginx's text that follows "client sent ".
+// and nginx's texts that follow "client sent " and "upstream sent ".
 type DecodeError struct {
-	Code Code
-	Text string
+	Code           Code
+	Text, Upstream string
 }
 
 func (e *DecodeError) Error() string { return e.Text }
+
+const (
+	truncated  = "truncated http2 header"
+	lateUpdate = "table size update behind a header field"
+)
 
 // ErrIncomplete is returned for a field that goes on in a CONTINUATION frame.
 var ErrIncomplete = errors.New("incomplete field")
 
 var (
-	errBlockLength = &DecodeError{FrameSizeError, "header block with incorrect length"}
-	errLongIndex   = &DecodeError{CompressionError, "header block with too long header index value"}
-	errLongUpdate  = &DecodeError{CompressionError, "header block with too long size update value"}
-	errLongLength  = &DecodeError{CompressionError, "header field with too long length value"}
-	errLateUpdate  = &DecodeError{CompressionError, "table size update behind a header field"}
-	errTooLarge    = &DecodeError{EnhanceYourCalm, "too large header field"}
-	errFieldLength = &DecodeError{FrameSizeError, "header field with incorrect length"}
-	errEncoding    = &DecodeError{CompressionError, "invalid encoded header field"}
-	errNoName      = &DecodeError{ProtocolError, "zero header name length"}
+	errBlockLength = &DecodeError{FrameSizeError, "header block with incorrect length", truncated}
+	errLongIndex   = &DecodeError{CompressionError, "header block with too long header index value", "http2 table index with continuation flag"}
+	errLongUpdate  = &DecodeError{CompressionError, "header block with too long size update value", "invalid http2 dynamic table size update: 31"}
+	errLongLength  = &DecodeError{CompressionError, "header field with too long length value", "too large http2 header value length"}
+	errLateUpdate  = &DecodeError{CompressionError, lateUpdate, lateUpdate}
+	errFieldLength = &DecodeError{FrameSizeError, "header field with incorrect length", truncated}
+	errEncoding    = &DecodeError{CompressionError, "invalid encoded header field", "invalid encoded header"}
+	errNoName      = &DecodeError{ProtocolError, "zero header name length", "zero http2 header name length"}
 )
 
 // Decoder decodes header blocks (RFC 7541) within nginx's limits: numbers have
@@ -88,7 +92,8 @@ func (d *Decoder) Next(b []byte, last bool, mem *buf.Arena) (f Field, n int, err
 		case d.fields:
 			return f, 0, errLateUpdate
 		case size > d.maxTable:
-			return f, 0, &DecodeError{CompressionError, fmt.Sprintf("invalid table size update: %d", size)}
+			return f, 0, &DecodeError{CompressionError,
+				fmt.Sprintf("invalid table size update: %d", size), fmt.Sprintf("invalid http2 dynamic table size update: %d", size)}
 		}
 		d.table.setLimit(size)
 		return f, n, nil
@@ -114,7 +119,8 @@ func (d *Decoder) indexed(index int, mem *buf.Arena) (f Field, err error) {
 func (d *Decoder) name(index int, mem *buf.Arena) (f Field, err error) {
 	switch {
 	case index == 0 || index > len(staticTable)+d.table.len():
-		return f, &DecodeError{CompressionError, fmt.Sprintf("invalid hpack table index %d", index)}
+		return f, &DecodeError{CompressionError,
+			fmt.Sprintf("invalid hpack table index %d", index), fmt.Sprintf("invalid http2 table index: %d", index)}
 	case index <= len(staticTable):
 		return Field{Name: staticTable[index-1].name, Static: uint8(index)}, nil
 	}
@@ -136,11 +142,11 @@ func (d *Decoder) literal(b []byte, bits uint, last bool, mem *buf.Arena) (f Fie
 	var name []byte
 	nameCoded := false
 	if index == 0 {
-		if name, nameCoded, n, err = d.str(b, n, last); err != nil {
+		if name, nameCoded, n, err = d.str(b, n, last, "name"); err != nil {
 			return f, 0, err
 		}
 	}
-	value, valueCoded, n, err := d.str(b, n, last)
+	value, valueCoded, n, err := d.str(b, n, last, "value")
 	if err != nil {
 		return f, 0, err
 	}
@@ -164,8 +170,8 @@ func (d *Decoder) literal(b []byte, bits uint, last bool, mem *buf.Arena) (f Fie
 	return f, n, nil
 }
 
-// str finds the string at b[at:], and where it ends.
-func (d *Decoder) str(b []byte, at int, last bool) (s []byte, coded bool, end int, err error) {
+// str finds the string at b[at:], a name or a value, and where it ends.
+func (d *Decoder) str(b []byte, at int, last bool, what string) (s []byte, coded bool, end int, err error) {
 	if at == len(b) {
 		if last {
 			return nil, false, 0, errBlockLength
@@ -177,7 +183,8 @@ func (d *Decoder) str(b []byte, at int, last bool) (s []byte, coded bool, end in
 	case err != nil:
 		return nil, false, 0, err
 	case length > d.MaxString:
-		return nil, false, 0, errTooLarge
+		return nil, false, 0, &DecodeError{EnhanceYourCalm,
+			"too large header field", fmt.Sprintf("too large http2 header %s length: %d", what, length)}
 	}
 	end = at + n + length
 	switch {
