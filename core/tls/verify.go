@@ -220,9 +220,11 @@ func (v *verifier) chains(certs []*x509.Certificate, now time.Time) ([][]*x509.C
 
 // checkChain applies to a good chain what crypto/x509 does not know of.
 func (v *verifier) checkChain(chain []*x509.Certificate, now time.Time) VerifyResult {
-	// The depth counts the certificates between the leaf and the root.
+	// The depth counts the certificates between the leaf and the root. OpenSSL
+	// goes no farther than it, says that the chain is too long, and then that the
+	// end of it has no issuer.
 	if len(chain)-2 > v.depth {
-		return VerifyChainTooLong
+		return VerifyNoLocalIssuer
 	}
 	if len(v.crls) == 0 {
 		return VerifyOK
@@ -262,7 +264,7 @@ func (v *verifier) diagnose(certs []*x509.Certificate, now time.Time, err error)
 	}
 	result := VerifyOK
 	if len(chain)-2 > v.depth {
-		result = VerifyChainTooLong
+		chain, result = chain[:v.depth+2], VerifyNoLocalIssuer
 	} else if !trusted || !selfIssued(chain[len(chain)-1]) {
 		result = untrusted(chain, trusted)
 	}
