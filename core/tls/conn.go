@@ -42,6 +42,8 @@ type Conn struct {
 	done    bool
 	eof     bool
 	writing bool // a fiber is in Writev or Sendfile
+	signed  gotls.SignatureScheme
+	ech     *string // the server name outside of a hidden ClientHello
 }
 
 // Server returns the server side of a connection that begins with a handshake.

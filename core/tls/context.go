@@ -88,6 +88,7 @@ type Context struct {
 	sessions     sessions
 	variants     map[variant]*gotls.Config
 	clients      map[clientVariant]*gotls.Config
+	ech          []gotls.EncryptedClientHelloKey
 }
 
 // variant is what a copy of a context's configuration differs in.
@@ -230,20 +231,29 @@ func (ctx *Context) getCertificate(h *gotls.ClientHelloInfo) (*gotls.Certificate
 	if len(list) == 0 {
 		return nil, errNoCertificate
 	}
-	chosen := preferred(list, h)
+	chosen := ctx.preferred(list, h)
 	if ctx.Staple != nil && slices.Contains(h.Extensions, statusRequest) {
 		chosen = ctx.Staple(ownerOf(h), chosen)
+	}
+	if key, ok := chosen.PrivateKey.(interface{ chosenBy(*Conn) }); ok {
+		key.chosenBy(ownerOf(h))
 	}
 	return chosen, nil
 }
 
-// preferred is the first certificate of a list that the client can verify.
-func preferred(list []*gotls.Certificate, h *gotls.ClientHelloInfo) *gotls.Certificate {
+// preferred is the first certificate of a list that the client can verify: in
+// the order of the ways to sign that the client names with TLSv1.3, as OpenSSL
+// does unless the server's order counts, in that of the server's costs before,
+// where the cipher has decided.
+func (ctx *Context) preferred(list []*gotls.Certificate, h *gotls.ClientHelloInfo) *gotls.Certificate {
 	if len(list) == 1 {
 		return list[0]
 	}
-	// ECDSA costs the server least; OpenSSL gets there by its order of ciphers.
-	for _, kind := range []string{"EC", "ED25519", "RSA"} {
+	order := []string{"EC", "ED25519", "RSA"}
+	if !ctx.preferServer && ctx.config.MaxVersion == gotls.VersionTLS13 && slices.Contains(h.SupportedVersions, gotls.VersionTLS13) {
+		order = append(signers(h.SignatureSchemes), order...)
+	}
+	for _, kind := range order {
 		for _, c := range list {
 			if keyKind(c.Leaf.PublicKey) == kind && h.SupportsCertificate(c) == nil {
 				return c
@@ -251,6 +261,21 @@ func preferred(list []*gotls.Certificate, h *gotls.ClientHelloInfo) *gotls.Certi
 		}
 	}
 	return list[0]
+}
+
+// signers are the kinds of keys that sign in these ways with TLSv1.3.
+func signers(schemes []gotls.SignatureScheme) (kinds []string) {
+	for _, s := range schemes {
+		switch s {
+		case gotls.ECDSAWithP256AndSHA256, gotls.ECDSAWithP384AndSHA384, gotls.ECDSAWithP521AndSHA512:
+			kinds = append(kinds, "EC")
+		case gotls.Ed25519:
+			kinds = append(kinds, "ED25519")
+		case gotls.PSSWithSHA256, gotls.PSSWithSHA384, gotls.PSSWithSHA512:
+			kinds = append(kinds, "RSA")
+		}
+	}
+	return kinds
 }
 
 // ownerOf is the connection that a callback is about.
@@ -279,6 +304,10 @@ func (ctx *Context) configFor(h *gotls.ClientHelloInfo) (*gotls.Config, error) {
 	c.ctx, c.record = chosen, chosen.BufferSize
 	c.current()
 	cfg := chosen.variant(h, alpn)
+	if c.ech != nil {
+		cfg = cfg.Clone()
+		cfg.EncryptedClientHelloKeys = ctx.ech // to be told to the client, if its own were of no use
+	}
 	if ctx.hooks.ClientHello == nil && chosen.hooks.Certificate == nil {
 		return cfg, nil
 	}
@@ -296,7 +325,7 @@ func (ctx *Context) variant(h *gotls.ClientHelloInfo, alpn []string) *gotls.Conf
 	cfg := ctx.variants[v]
 	if cfg == nil {
 		cfg = ctx.config.Clone()
-		cfg.GetConfigForClient = nil
+		cfg.GetConfigForClient, cfg.GetEncryptedClientHelloKeys = nil, nil
 		if v.alpn != "" {
 			cfg.NextProtos = alpn
 		}

@@ -9,6 +9,7 @@ import (
 	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
+	"math/big"
 	"strings"
 
 	"github.com/youmark/pkcs8"
@@ -97,20 +98,28 @@ func firstElement(der []byte) []byte {
 }
 
 // CheckDHParam reads the parameters of ssl_dhparam, of which there is no use,
-// for the complaints about them.
+// for the complaints about them. That they are too weak is none.
 func CheckDHParam(read Reader, name string) error {
 	b, err := read(name)
 	if err != nil {
 		return openError(fmt.Sprintf(`BIO_new_file("%s") failed`, name), name, "r", err)
 	}
+	bad := &Error{What: fmt.Sprintf(`PEM_read_bio_DHparams("%s") failed`, name)}
 	for {
 		var block *pem.Block
 		if block, b = pem.Decode(b); block == nil {
-			return &Error{What: fmt.Sprintf(`PEM_read_bio_DHparams("%s") failed`, name),
-				Queue: []string{"0480006C:PEM routines::no start line:Expecting: DH PARAMETERS"}}
+			bad.Queue = []string{"0480006C:PEM routines::no start line:Expecting: DH PARAMETERS"}
+			return bad
 		}
-		if block.Type == "DH PARAMETERS" || block.Type == "X9.42 DH PARAMETERS" {
-			return nil
+		switch block.Type {
+		case "DH PARAMETERS", "X9.42 DH PARAMETERS":
+			// RFC 3279, section 2.3.3, or PKCS #3: what follows the two is optional.
+			var group struct{ P, G *big.Int }
+			if _, err := asn1.Unmarshal(firstElement(block.Bytes), &group); err == nil {
+				return nil
+			}
+			bad.Queue = []string{"0688010A:asn1 encoding routines::nested asn1 error:Type=DHparams", "0488000D:PEM routines::ASN1 lib"}
+			return bad
 		}
 	}
 }

@@ -159,6 +159,12 @@ func (b *builder) keyExchange() error {
 		if err := tls.CheckDHParam(b.cf.Cycle.ReadFile, b.cf.Cycle.ConfPath(name)); err != nil {
 			return problem("%s", err)
 		}
+		b.warn(`"ssl_dhparam": finite-field Diffie-Hellman is not supported, ignored`)
+	}
+	for _, name := range b.c.echFiles.V {
+		if err := b.ctx.AddECH(b.cf.Cycle.ReadFile, b.cf.Cycle.ConfPath(name)); err != nil {
+			return problem("%s", err)
+		}
 	}
 	missing, err := b.ctx.SetCurves(b.c.curves.V)
 	if err != nil {
@@ -268,9 +274,6 @@ func (b *builder) rest() error {
 	}
 	if b.c.compression.V {
 		b.warn(`"ssl_certificate_compression" is not supported on this platform, ignored`)
-	}
-	if b.c.echFiles.V != nil {
-		b.warn(`"ssl_ech_file" is not supported on this platform, ignored`)
 	}
 	for _, cmd := range b.c.confCommands.V {
 		ignored, err := b.ctx.Command(process.Of(b.cf.Cycle).ReadObject, cmd.key, cmd.value)

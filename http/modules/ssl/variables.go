@@ -21,7 +21,7 @@ var variables = []http.Variable{
 	of("ssl_ciphers", func(t *tls.Conn, _ *http.Request) string { return joined(t.Hello.Ciphers, tls.CipherName) }),
 	of("ssl_curve", curve),
 	of("ssl_curves", func(t *tls.Conn, _ *http.Request) string { return joined(t.Hello.Curves, tls.CurveName) }),
-	of("ssl_sigalg", func(*tls.Conn, *http.Request) string { return "" }),
+	of("ssl_sigalg", func(t *tls.Conn, _ *http.Request) string { return t.Signature() }),
 	of("ssl_sigalgs", func(t *tls.Conn, _ *http.Request) string { return joined(t.Hello.SigAlgs, hexCode) }),
 	of("ssl_session_id", func(t *tls.Conn, _ *http.Request) string { return hex.EncodeToString(t.SessionID()) }),
 	of("ssl_session_reused", func(t *tls.Conn, _ *http.Request) string {
@@ -33,8 +33,8 @@ var variables = []http.Variable{
 	of("ssl_early_data", func(*tls.Conn, *http.Request) string { return "" }),
 	of("ssl_server_name", func(t *tls.Conn, _ *http.Request) string { return t.ServerName() }),
 	of("ssl_alpn_protocol", func(t *tls.Conn, _ *http.Request) string { return t.State().NegotiatedProtocol }),
-	of("ssl_ech_status", func(*tls.Conn, *http.Request) string { return "" }),
-	of("ssl_ech_outer_server_name", func(*tls.Conn, *http.Request) string { return "" }),
+	of("ssl_ech_status", func(t *tls.Conn, _ *http.Request) string { return t.ECHStatus() }),
+	of("ssl_ech_outer_server_name", func(t *tls.Conn, _ *http.Request) string { return t.OuterServerName() }),
 	client("ssl_client_cert", func(c *x509.Certificate, _ *http.Request) string {
 		return strings.ReplaceAll(strings.TrimSuffix(tls.PEM(c), "\n"), "\n", "\n\t")
 	}),
@@ -52,7 +52,7 @@ var variables = []http.Variable{
 	client("ssl_client_v_start", func(c *x509.Certificate, _ *http.Request) string { return tls.Time(c.NotBefore) }),
 	client("ssl_client_v_end", func(c *x509.Certificate, _ *http.Request) string { return tls.Time(c.NotAfter) }),
 	client("ssl_client_v_remain", remaining),
-	of("ssl_client_sigalg", func(*tls.Conn, *http.Request) string { return "" }),
+	of("ssl_client_sigalg", func(t *tls.Conn, _ *http.Request) string { return t.PeerSignature() }),
 }
 
 // of is a variable of the connection.
