@@ -51,7 +51,7 @@ var needs = map[string][]string{
 }
 
 // programs are what else may be asked for: a spec is skipped where the program is not installed.
-var programs = []string{"curl", "nghttp", "h2load", "openssl", "setpriv"}
+var programs = []string{"curl", "nghttp", "h2load", "openssl", "setpriv", "redis-server"}
 
 // script is the name of the archive member that holds the exchanges.
 const script = "exchanges"

@@ -83,7 +83,9 @@ func askHidden(address string, list []byte) (string, error) {
 	dialer := &tls.Dialer{NetDialer: &net.Dialer{Timeout: 5 * time.Second}, Config: &tls.Config{InsecureSkipVerify: true, ServerName: "hidden.test", EncryptedClientHelloConfigList: list,
 		EncryptedClientHelloRejectionVerify: func(tls.ConnectionState) error { return nil }}}
 	client := &http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{
-		DialTLSContext: func(ctx context.Context, network, _ string) (net.Conn, error) { return dialer.DialContext(ctx, network, address) },
+		DialTLSContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, network, address)
+		},
 	}}
 	defer client.CloseIdleConnections()
 	r, err := client.Get("https://hidden.test/")
