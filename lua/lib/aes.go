@@ -1,15 +1,13 @@
 package lib
 
 import (
-	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/subtle"
-	"hash"
-	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 
+	"moongate/lua/lib/native"
+	"moongate/lua/lib/openssl"
 	"moongate/lua/vm"
 )
 
@@ -28,8 +26,8 @@ var aesModes = map[string]bool{
 
 // openAES makes resty.aes.
 func openAES(l *lua.LState) int {
-	var m *lua.LTable
-	m = module(l, restyVersion, map[string]lua.LGFunction{
+	var class native.Class
+	class.Init(native.Module(l, restyVersion, map[string]lua.LGFunction{
 		"cipher": func(l *lua.LState) int {
 			size, mode := vm.OptInt(l, 1, 128), vm.OptString(l, 2, "cbc")
 			if size != 128 && size != 192 && size != 256 || !aesModes[mode] {
@@ -43,17 +41,16 @@ func openAES(l *lua.LState) int {
 			l.Push(t)
 			return 1
 		},
-		"new":     func(l *lua.LState) int { return newAES(l, m) },
+		"new":     func(l *lua.LState) int { return newAES(l, &class) },
 		"encrypt": aesEncrypt,
 		"decrypt": aesDecrypt,
-	})
+	}))
 	h := vm.NewTable(0, 4)
 	for name := range hashes {
 		h.RawSetString(name, lua.LString(name))
 	}
-	m.RawSetString("hash", h)
-	l.Push(m)
-	return 1
+	class.Methods.RawSetString("hash", h)
+	return native.Return(l, class.Methods)
 }
 
 // gcmMaxIV is the longest initialisation vector of OpenSSL's GCM.
@@ -61,7 +58,7 @@ const gcmMaxIV = 128
 
 // newAES is aes:new(key, salt?, cipher?, hash?, rounds?, iv length?, padding?). The length is that of GCM's vector, of
 // which no more than 12 bytes are derived: the rest is zero.
-func newAES(l *lua.LState, methods *lua.LTable) int {
+func newAES(l *lua.LState, class *native.Class) int {
 	key := vm.CheckString(l, 2)
 	size, mode := 128, "cbc"
 	if t, ok := l.Get(4).(*lua.LTable); ok {
@@ -73,7 +70,7 @@ func newAES(l *lua.LState, methods *lua.LTable) int {
 	if t, ok := l.Get(5).(*lua.LTable); ok {
 		iv, reason := "", ""
 		if key, iv, reason = rawKey(l, t, key, size/8); reason != "" {
-			return failure(l, reason)
+			return native.Fail(l, reason)
 		}
 		c.iv, ivLen = []byte(iv), len(iv)
 	} else {
@@ -81,29 +78,28 @@ func newAES(l *lua.LState, methods *lua.LTable) int {
 		newHash := hashes[vm.OptString(l, 5, "md5")]
 		switch {
 		case l.Get(3) != lua.LNil && len(salt) != 8:
-			return failure(l, "salt must be 8 characters or nil")
+			return native.Fail(l, "salt must be 8 characters or nil")
 		case newHash == nil:
-			return failure(l, "bad hash")
+			return native.Fail(l, "bad hash")
 		}
 		derived := aes.BlockSize
 		if mode == "gcm" {
 			derived = 12
 		}
-		key, c.iv = deriveKey(newHash, key, salt, vm.OptInt(l, 6, 1), size/8, derived)
+		key, c.iv = openssl.BytesToKey(newHash, key, salt, vm.OptInt(l, 6, 1), size/8, derived)
 	}
 	if mode != "gcm" {
 		ivLen = aes.BlockSize
 	} else if ivLen <= 0 || ivLen > gcmMaxIV {
-		return failure(l, "failed to set IV length")
+		return native.Fail(l, "failed to set IV length")
 	}
 	c.iv = append(c.iv, make([]byte, ivLen)...)[:ivLen]
 	block, err := aes.NewCipher([]byte(key))
 	if err != nil {
-		return failure(l, "bad key length")
+		return native.Fail(l, "bad key length")
 	}
 	c.block = block
-	l.Push(object(l, c, methods))
-	return 1
+	return native.Return(l, class.New(c))
 }
 
 // rawKey takes key and initialisation vector as the table says: {iv = …, method = function?}. Both have size bytes, the
@@ -129,48 +125,6 @@ func rawKey(l *lua.LState, t *lua.LTable, key string, size int) (raw, iv, reason
 	return key, iv, ""
 }
 
-// deriveKey is OpenSSL's EVP_BytesToKey.
-func deriveKey(newHash func() hash.Hash, key, salt string, rounds, keyLen, ivLen int) (string, []byte) {
-	var out, last []byte
-	h := newHash()
-	for len(out) < keyLen+ivLen {
-		h.Reset()
-		h.Write(last)
-		h.Write([]byte(key))
-		h.Write([]byte(salt))
-		last = h.Sum(last[:0])
-		for i := 1; i < rounds; i++ {
-			h.Reset()
-			h.Write(last)
-			last = h.Sum(last[:0])
-		}
-		out = append(out, last...)
-	}
-	return string(out[:keyLen]), out[keyLen : keyLen+ivLen]
-}
-
-func pad(b []byte) []byte {
-	n := aes.BlockSize - len(b)%aes.BlockSize
-	return append(b, bytes.Repeat([]byte{byte(n)}, n)...)
-}
-
-// unpad takes the padding off; false when it is none.
-func unpad(b []byte) ([]byte, bool) {
-	if len(b) == 0 {
-		return nil, false
-	}
-	n := int(b[len(b)-1])
-	if n == 0 || n > aes.BlockSize || n > len(b) {
-		return nil, false
-	}
-	for _, c := range b[len(b)-n:] {
-		if int(c) != n {
-			return nil, false
-		}
-	}
-	return b[:len(b)-n], true
-}
-
 // inBlocks tells the modes that work on whole blocks.
 func (c *aesCipher) inBlocks() bool { return c.mode == "ecb" || c.mode == "cbc" }
 
@@ -179,7 +133,7 @@ func cipherOf(l *lua.LState) *aesCipher {
 	if v := l.Get(1); v.Type() != lua.LTTable {
 		vm.Errorf(l, "bad argument #1 self: table expected, got %s", v.Type())
 	}
-	return self[*aesCipher](l)
+	return native.Self[*aesCipher](l)
 }
 
 // gcm is the cipher of the mode gcm. Its vector has a length that was checked.
@@ -203,10 +157,10 @@ func aesEncrypt(l *lua.LState) int {
 		return 1
 	}
 	if c.inBlocks() && c.padding {
-		b = pad(b)
+		b = openssl.Pad(b, aes.BlockSize)
 	}
 	if !c.crypt(b, true) {
-		return failure(l, "EVP_EncryptFinal_ex failed")
+		return native.Fail(l, "EVP_EncryptFinal_ex failed")
 	}
 	l.Push(lua.LString(b))
 	return 1
@@ -219,17 +173,17 @@ func aesDecrypt(l *lua.LState) int {
 		tag := vm.OptString(l, 3, "")
 		plain, err := c.gcm(l).Open(nil, c.iv, append(b, tag[:min(len(tag), aes.BlockSize)]...), []byte(vm.OptString(l, 4, "")))
 		if err != nil || len(tag) < aes.BlockSize {
-			return failure(l, "EVP_DecryptFinal_ex failed")
+			return native.Fail(l, "EVP_DecryptFinal_ex failed")
 		}
 		l.Push(lua.LString(plain))
 		return 1
 	}
 	ok := c.crypt(b, false)
 	if ok && c.inBlocks() && c.padding {
-		b, ok = unpad(b)
+		b, ok = openssl.Unpad(b, aes.BlockSize)
 	}
 	if !ok {
-		return failure(l, "EVP_DecryptFinal_ex failed")
+		return native.Fail(l, "EVP_DecryptFinal_ex failed")
 	}
 	l.Push(lua.LString(b))
 	return 1
@@ -256,72 +210,9 @@ func (c *aesCipher) crypt(b []byte, encrypt bool) bool {
 	case c.mode == "ctr":
 		cipher.NewCTR(c.block, c.iv).XORKeyStream(b, b)
 	case c.mode == "ofb":
-		c.ofb(b)
-	case strings.HasPrefix(c.mode, "cfb"):
-		c.cfb(b, encrypt)
+		openssl.NewOFB(c.block, c.iv).XORKeyStream(b, b)
+	default:
+		openssl.NewCFB(c.block, c.iv, c.mode, encrypt).XORKeyStream(b, b)
 	}
 	return true
-}
-
-// ofb is output feedback.
-func (c *aesCipher) ofb(b []byte) {
-	state := bytes.Clone(c.iv)
-	for len(b) > 0 {
-		c.block.Encrypt(state, state)
-		n := subtle.XORBytes(b, b, state)
-		b = b[n:]
-	}
-}
-
-// cfb is cipher feedback of 1, 8 or 128 bits.
-func (c *aesCipher) cfb(b []byte, encrypt bool) {
-	state, out := bytes.Clone(c.iv), make([]byte, aes.BlockSize)
-	switch c.mode {
-	case "cfb128":
-		for len(b) > 0 {
-			c.block.Encrypt(out, state)
-			n := min(len(b), aes.BlockSize)
-			in := bytes.Clone(b[:n])
-			subtle.XORBytes(b, in, out)
-			if encrypt {
-				copy(state, b[:n])
-			} else {
-				copy(state, in)
-			}
-			b = b[n:]
-		}
-	case "cfb8":
-		for i, in := range b {
-			c.block.Encrypt(out, state)
-			b[i] = in ^ out[0]
-			copy(state, state[1:])
-			state[aes.BlockSize-1] = b[i]
-			if !encrypt {
-				state[aes.BlockSize-1] = in
-			}
-		}
-	case "cfb1":
-		for i := range 8 * len(b) {
-			c.block.Encrypt(out, state)
-			shift := 7 - i%8
-			in := b[i/8] >> shift & 1
-			bit := in ^ out[0]>>7
-			b[i/8] = b[i/8]&^(1<<shift) | bit<<shift
-			if !encrypt {
-				bit = in
-			}
-			shiftIn(state, bit)
-		}
-	}
-}
-
-// shiftIn shifts a register left by a bit.
-func shiftIn(state []byte, bit byte) {
-	for i := range state {
-		next := bit
-		if i+1 < len(state) {
-			next = state[i+1] >> 7
-		}
-		state[i] = state[i]<<1 | next
-	}
 }

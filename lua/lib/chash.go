@@ -9,6 +9,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"moongate/lua/lib/native"
 	"moongate/lua/vm"
 )
 
@@ -33,36 +34,34 @@ const (
 
 // openChash makes resty.chash.
 func openChash(l *lua.LState) int {
-	var methods *lua.LTable
-	methods = module(l, "0.05", map[string]lua.LGFunction{
+	var class native.Class
+	class.Init(native.Module(l, "0.05", map[string]lua.LGFunction{
 		"new": func(l *lua.LState) int {
 			c := &chash{}
 			c.reset(l)
-			l.Push(object(l, c, methods))
-			return 1
+			return native.Return(l, class.New(c))
 		},
-		"reinit": func(l *lua.LState) int { self[*chash](l).reset(l); return 0 },
+		"reinit": func(l *lua.LState) int { native.Self[*chash](l).reset(l); return 0 },
 		"find":   chashFind,
 		"next":   chashNext,
 		"set": func(l *lua.LState) int {
-			c, id := self[*chash](l), l.Get(2)
+			c, id := native.Self[*chash](l), l.Get(2)
 			c.set(l, id, weightArg(l, 0))
 			return 0
 		},
 		"incr": func(l *lua.LState) int {
-			c, id := self[*chash](l), l.Get(2)
+			c, id := native.Self[*chash](l), l.Get(2)
 			c.set(l, id, c.weight[id]+weightArg(l, 1))
 			return 0
 		},
 		"decr": func(l *lua.LState) int {
-			c, id := self[*chash](l), l.Get(2)
+			c, id := native.Self[*chash](l), l.Get(2)
 			c.set(l, id, c.weight[id]-weightArg(l, 1))
 			return 0
 		},
-		"delete": func(l *lua.LState) int { self[*chash](l).set(l, l.Get(2), 0); return 0 },
-	})
-	l.Push(methods)
-	return 1
+		"delete": func(l *lua.LState) int { native.Self[*chash](l).set(l, l.Get(2), 0); return 0 },
+	}))
+	return native.Return(l, class.Methods)
 }
 
 // weightArg is the weight at argument 3.
@@ -176,7 +175,7 @@ func (c *chash) point(l *lua.LState, i int) int {
 
 // chashFind is id, index = ring:find(key).
 func chashFind(l *lua.LState) int {
-	c, key := self[*chash](l), l.Get(2)
+	c, key := native.Self[*chash](l), l.Get(2)
 	text, ok := vm.ToString(key)
 	if !ok {
 		text = vm.ThreadOf(l).VM().Display(l, key)
@@ -187,6 +186,6 @@ func chashFind(l *lua.LState) int {
 
 // chashNext is id, index = ring:next(index).
 func chashNext(l *lua.LState) int {
-	c := self[*chash](l)
+	c := native.Self[*chash](l)
 	return c.point(l, max(vm.CheckInt(l, 2), -1)+1)
 }

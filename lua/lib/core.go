@@ -8,6 +8,7 @@ import (
 
 	lua "github.com/yuin/gopher-lua"
 
+	"moongate/lua/lib/native"
 	"moongate/lua/vm"
 )
 
@@ -46,7 +47,7 @@ func preloadCore(v *vm.VM) {
 // openCore makes a part of resty.core.
 func openCore(part string) lua.LGFunction {
 	return func(l *lua.LState) int {
-		t := module(l, coreVersion, coreFuncs[part])
+		t := native.Module(l, coreVersion, coreFuncs[part])
 		t.RawSetString("version", lua.LString(coreVersion))
 		t.RawSetString("no_pcre", lua.LFalse)
 		l.Push(t)

@@ -15,6 +15,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"moongate/core/buf"
+	"moongate/lua/lib/native"
 	"moongate/lua/vm"
 )
 
@@ -26,14 +27,13 @@ var hashes = map[string]func() hash.Hash{
 // openDigest makes resty.md5 and its kind: new() gives an object with update(data, length?), final() and reset().
 func openDigest(name string) lua.LGFunction {
 	return func(l *lua.LState) int {
-		var methods *lua.LTable
-		methods = module(l, restyVersion, map[string]lua.LGFunction{
+		var class native.Class
+		class.Init(native.Module(l, restyVersion, map[string]lua.LGFunction{
 			"new": func(l *lua.LState) int {
-				l.Push(object(l, hashes[name](), methods))
-				return 1
+				return native.Return(l, class.New(hashes[name]()))
 			},
 			"update": func(l *lua.LState) int {
-				h, data := self[hash.Hash](l), vm.CheckString(l, 2)
+				h, data := native.Self[hash.Hash](l), vm.CheckString(l, 2)
 				if l.Get(3) != lua.LNil {
 					data = data[:max(0, min(vm.CheckInt(l, 3), len(data)))]
 				}
@@ -42,23 +42,22 @@ func openDigest(name string) lua.LGFunction {
 				return 1
 			},
 			"final": func(l *lua.LState) int {
-				l.Push(lua.LString(self[hash.Hash](l).Sum(nil)))
+				l.Push(lua.LString(native.Self[hash.Hash](l).Sum(nil)))
 				return 1
 			},
 			"reset": func(l *lua.LState) int {
-				self[hash.Hash](l).Reset()
+				native.Self[hash.Hash](l).Reset()
 				l.Push(lua.LTrue)
 				return 1
 			},
-		})
-		l.Push(methods)
-		return 1
+		}))
+		return native.Return(l, class.Methods)
 	}
 }
 
 // openString makes resty.string.
 func openString(l *lua.LState) int {
-	l.Push(module(l, restyVersion, map[string]lua.LGFunction{
+	l.Push(native.Module(l, restyVersion, map[string]lua.LGFunction{
 		"to_hex": func(l *lua.LState) int {
 			l.Push(lua.LString(hex.EncodeToString(buf.Bytes(vm.CheckString(l, 1)))))
 			return 1
@@ -87,7 +86,7 @@ const maxRandom = 16 << 20
 
 // openRandom makes resty.random.
 func openRandom(l *lua.LState) int {
-	l.Push(module(l, restyVersion, map[string]lua.LGFunction{
+	l.Push(native.Module(l, restyVersion, map[string]lua.LGFunction{
 		"bytes": func(l *lua.LState) int {
 			n := vm.CheckInt(l, 1)
 			if n < 0 || n > maxRandom {
@@ -105,11 +104,11 @@ func openRandom(l *lua.LState) int {
 
 // openBase64 makes ngx.base64.
 func openBase64(l *lua.LState) int {
-	l.Push(module(l, "0.1.32", map[string]lua.LGFunction{
+	l.Push(native.Module(l, "0.1.32", map[string]lua.LGFunction{
 		"encode_base64url": func(l *lua.LState) int {
 			s, ok := l.Get(1).(lua.LString)
 			if !ok {
-				return failure(l, "must provide a string")
+				return native.Fail(l, "must provide a string")
 			}
 			l.Push(lua.LString(base64.RawURLEncoding.EncodeToString(buf.Bytes(string(s)))))
 			return 1
@@ -117,11 +116,11 @@ func openBase64(l *lua.LState) int {
 		"decode_base64url": func(l *lua.LState) int {
 			s, ok := l.Get(1).(lua.LString)
 			if !ok {
-				return failure(l, "must provide a string")
+				return native.Fail(l, "must provide a string")
 			}
 			b, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(string(s), "="))
 			if err != nil || strings.ContainsAny(string(s), "\r\n") {
-				return failure(l, "invalid input")
+				return native.Fail(l, "invalid input")
 			}
 			l.Push(lua.LString(b))
 			return 1

@@ -3,6 +3,7 @@ package lib
 import (
 	lua "github.com/yuin/gopher-lua"
 
+	"moongate/lua/lib/native"
 	"moongate/lua/vm"
 )
 
@@ -25,26 +26,24 @@ type lruNode struct {
 
 // openLRU makes resty.lrucache.
 func openLRU(l *lua.LState) int {
-	var methods *lua.LTable
-	methods = module(l, "0.15", map[string]lua.LGFunction{
+	var class native.Class
+	class.Init(native.Module(l, "0.15", map[string]lua.LGFunction{
 		"new": func(l *lua.LState) int {
 			size := vm.CheckInt(l, 1)
 			if size < 1 {
-				return failure(l, "size too small")
+				return native.Fail(l, "size too small")
 			}
 			c := &lru{vm: vm.ThreadOf(l).VM(), size: size}
 			c.clear()
-			l.Push(object(l, c, methods))
-			return 1
+			return native.Return(l, class.New(c))
 		},
 		"get": lruGet, "set": lruSet, "delete": lruDelete,
-		"count":     func(l *lua.LState) int { l.Push(vm.Number(len(self[*lru](l).nodes))); return 1 },
-		"capacity":  func(l *lua.LState) int { l.Push(vm.Number(self[*lru](l).size)); return 1 },
-		"flush_all": func(l *lua.LState) int { self[*lru](l).clear(); return 0 },
+		"count":     func(l *lua.LState) int { l.Push(vm.Number(len(native.Self[*lru](l).nodes))); return 1 },
+		"capacity":  func(l *lua.LState) int { l.Push(vm.Number(native.Self[*lru](l).size)); return 1 },
+		"flush_all": func(l *lua.LState) int { native.Self[*lru](l).clear(); return 0 },
 		"get_keys":  lruKeys,
-	})
-	l.Push(methods)
-	return 1
+	}))
+	return native.Return(l, class.Methods)
 }
 
 func (c *lru) clear() {
@@ -66,7 +65,7 @@ func (c *lru) now() float64 { return float64(c.vm.Now().UnixMilli()) / 1000 }
 
 // lruGet is value, stale, flags = cache:get(key).
 func lruGet(l *lua.LState) int {
-	c := self[*lru](l)
+	c := native.Self[*lru](l)
 	n := c.nodes[l.Get(2)]
 	if n == nil {
 		l.Push(lua.LNil)
@@ -86,7 +85,7 @@ func lruGet(l *lua.LState) int {
 
 // lruSet is cache:set(key, value, seconds?, flags?).
 func lruSet(l *lua.LState) int {
-	c, key := self[*lru](l), l.Get(2)
+	c, key := native.Self[*lru](l), l.Get(2)
 	n := c.nodes[key]
 	switch {
 	case n != nil:
@@ -114,7 +113,7 @@ func lruSet(l *lua.LState) int {
 }
 
 func lruDelete(l *lua.LState) int {
-	c, key := self[*lru](l), l.Get(2)
+	c, key := native.Self[*lru](l), l.Get(2)
 	n := c.nodes[key]
 	if n == nil {
 		l.Push(lua.LFalse)
@@ -130,7 +129,7 @@ func lruDelete(l *lua.LState) int {
 
 // lruKeys is cache:get_keys(max?, result?): the keys from the most to the least recently used.
 func lruKeys(l *lua.LState) int {
-	c, most := self[*lru](l), vm.OptInt(l, 2, 0)
+	c, most := native.Self[*lru](l), vm.OptInt(l, 2, 0)
 	t, ok := l.Get(3).(*lua.LTable)
 	if !ok {
 		t = vm.NewTable(0, 4)

@@ -6,12 +6,13 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"moongate/core/log"
+	"moongate/lua/lib/native"
 	"moongate/lua/vm"
 )
 
 // openSignal makes resty.signal: kill(pid, signal) and signum(name).
 func openSignal(l *lua.LState) int {
-	l.Push(module(l, "0.04", map[string]lua.LGFunction{"kill": signalKill, "signum": signalNumber}))
+	l.Push(native.Module(l, "0.04", map[string]lua.LGFunction{"kill": signalKill, "signum": signalNumber}))
 	return 1
 }
 
@@ -35,7 +36,7 @@ const unknownSignal = "unknown signal name"
 func signalNumber(l *lua.LState) int {
 	s, ok := signalOf(l, 1)
 	if !ok {
-		return failure(l, unknownSignal)
+		return native.Fail(l, unknownSignal)
 	}
 	l.Push(vm.Number(s))
 	return 1
@@ -48,11 +49,11 @@ func signalKill(l *lua.LState) int {
 	}
 	s, ok := signalOf(l, 2)
 	if !ok {
-		return failure(l, unknownSignal)
+		return native.Fail(l, unknownSignal)
 	}
 	pid := vm.CheckInt(l, 1)
 	if err := unix.Kill(pid, s); err != nil {
-		return failure(l, log.Strerror(err.(unix.Errno)))
+		return native.Fail(l, log.Strerror(err.(unix.Errno)))
 	}
 	l.Push(lua.LTrue)
 	return 1
