@@ -194,6 +194,17 @@ func (v *verifier) check(certs []*x509.Certificate, now time.Time) VerifyResult 
 	return result
 }
 
+// VerifyChain verifies certificates, of which the first is in question, by trusted authorities, for any purpose. The chain
+// is nil if there is no good one.
+func VerifyChain(certs, trusted []*x509.Certificate, now time.Time) ([]*x509.Certificate, VerifyResult) {
+	v := verifier{trusted: trusted, depth: maxChain, usage: x509.ExtKeyUsageAny}
+	chains, err := v.chains(certs, now)
+	if err != nil {
+		return nil, v.diagnose(certs, now, err)
+	}
+	return chains[0], VerifyOK
+}
+
 // chains are the good chains that begin with the first certificate.
 func (v *verifier) chains(certs []*x509.Certificate, now time.Time) ([][]*x509.Certificate, error) {
 	if v.roots == nil {

@@ -11,6 +11,7 @@ import (
 	lua "github.com/yuin/gopher-lua"
 
 	"moongate/lua/lib/cjson"
+	"moongate/lua/lib/openssl"
 	"moongate/lua/vm"
 )
 
@@ -54,6 +55,7 @@ func Open(v *vm.VM) {
 	for name, open := range natives {
 		v.Preload(name, open, true)
 	}
+	openssl.Open(v)
 	preloadCore(v)
 	for _, part := range coreParts {
 		v.Preload("resty.core."+part, openCore(part), true)
