@@ -133,11 +133,20 @@ func (z *Zone) alloc(n int) Ptr {
 	return z.takeChunk(number)
 }
 
+// bitmapChunks is how many chunks of a page hold nginx's bitmap of them. It has room elsewhere for that of chunks of
+// 64 bytes and more. They are left unused, so that a page holds as many chunks as nginx's.
+func bitmapChunks(shift int) int {
+	if shift >= 6 {
+		return 0
+	}
+	return max(1, PageSize>>shift/(8<<shift))
+}
+
 // divide makes a page one of chunks of 1<<shift bytes, all of them free.
 func (z *Zone) divide(number uint32, shift int) {
 	d := &z.pages[number-1]
 	*d = page{kind: chunked, shift: uint8(shift), free: 1}
-	count := uint16(PageSize >> shift)
+	count := uint16(PageSize>>shift - bitmapChunks(shift))
 	for i := uint16(1); i <= count; i++ {
 		next := i + 1
 		if i == count {
