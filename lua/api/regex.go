@@ -26,6 +26,8 @@ type regexes struct {
 	once   map[reKey]*regex.Regex
 	recent map[reKey]*regex.Regex
 	warned bool
+	// iterator is the metatable of gmatch's iterators.
+	iterator *lua.LTable
 	// vectors are offsets for matches, one for each nested use.
 	vectors [][]int
 }
@@ -50,10 +52,19 @@ type pattern struct {
 	once bool
 }
 
-// readPattern reads the pattern at argument n and the options at argument o.
+// readPattern reads the pattern at argument n and the options at argument o. What is no string raises what resty.core's
+// Lua code raises.
 func readPattern(l *lua.LState, n, o int) (p pattern) {
-	p.key.pattern = subject(l, n)
-	opts := vm.OptString(l, o, "")
+	opts := ""
+	switch v := l.Get(o).(type) {
+	case lua.LString:
+		opts = string(v)
+	case *lua.LTable: // of no length
+	default:
+		if lua.LVAsBool(v) {
+			vm.Errorf(l, "attempt to get length of local 'opts' (a %s value)", v.Type())
+		}
+	}
 	for i := range len(opts) {
 		switch c := opts[i]; {
 		case c == 'o':
@@ -65,6 +76,11 @@ func readPattern(l *lua.LState, n, o int) (p pattern) {
 			vm.Errorf(l, "%s", `unknown flag "`+string(c)+`" (flags "`+opts+`")`)
 		}
 	}
+	s, ok := l.Get(n).(lua.LString)
+	if !ok {
+		vm.Errorf(l, "attempt to get length of local 'regex' (a %s value)", l.Get(n).Type())
+	}
+	p.key.pattern = string(s)
 	return p
 }
 
@@ -146,7 +162,7 @@ func (c *Ctx) exec(p pattern, subj string, pos int) (m found, ok bool, err strin
 		return m, false, cerr.Error()
 	}
 	if pos > len(subj) {
-		return m, false, ""
+		return m, false, "pcre_exec() failed: -33" // PCRE2_ERROR_BADOFFSET
 	}
 	m = found{re, subj, c.Engine.regex.vector(re), p.key.options&regex.DupNames != 0}
 	switch n := re.MatchString(subj, pos, m.vec); {
@@ -182,10 +198,12 @@ func (m *found) table(l *lua.LState, t *lua.LTable) *lua.LTable {
 	return t
 }
 
-// named adds the groups of a name: the last one, or with "D" a list of those that took part.
+// named adds the groups of a name: the last one, or with "D" a list of those that took part. A match with "d" has none.
 func (m *found) named(l *lua.LState, t *lua.LTable, name regex.Name) {
 	if !m.dup {
-		vm.SetString(t, name.Name, m.group(name.Numbers[len(name.Numbers)-1]))
+		if n := name.Numbers[len(name.Numbers)-1]; n <= m.re.NumGroups() {
+			vm.SetString(t, name.Name, m.group(n))
+		}
 		return
 	}
 	for _, n := range name.Numbers {
@@ -200,19 +218,25 @@ func (m *found) named(l *lua.LState, t *lua.LTable, name regex.Name) {
 	}
 }
 
-// position is where the table at argument n says to begin; it is set to 1 if it says nothing.
+// position is where the table at argument n says to begin.
 func position(l *lua.LState, n int) (*lua.LTable, int) {
 	v := l.Get(n)
-	if v == lua.LNil {
+	if !lua.LVAsBool(v) {
 		return nil, 0
 	}
-	t := vm.CheckTable(l, n)
-	pos, ok := vm.ToNumber(t.RawGetString("pos"))
-	if !ok || pos <= 0 {
-		t.RawSetString("pos", one)
+	t, ok := v.(*lua.LTable)
+	if !ok {
+		vm.Errorf(l, "attempt to index local 'ctx' (a %s value)", v.Type())
+	}
+	switch pos := t.RawGetString("pos").(type) {
+	case lua.LNumber:
+		return t, max(vm.ToInt(float64(pos))-1, 0)
+	default:
+		if lua.LVAsBool(pos) {
+			vm.Errorf(l, "attempt to compare %s with number", pos.Type())
+		}
 		return t, 0
 	}
-	return t, int(pos) - 1
 }
 
 // reMatch is ngx.re.match(subject, regex, options?, ctx?, res?).
@@ -220,10 +244,14 @@ func reMatch(c *Ctx, l *lua.LState) int {
 	subj := subject(l, 1)
 	p := readPattern(l, 2, 3)
 	ctx, pos := position(l, 4)
-	res, _ := l.Get(5).(*lua.LTable)
 	m, ok, err := c.exec(p, subj, pos)
 	if !ok {
 		return noMatch(l, 1, err)
+	}
+	res, ok := l.Get(5).(*lua.LTable)
+	if v := l.Get(5); !ok && lua.LVAsBool(v) {
+		c.Engine.regex.putVector(m.vec)
+		vm.Errorf(l, "attempt to index local 'res' (a %s value)", v.Type())
 	}
 	if ctx != nil {
 		ctx.RawSetString("pos", lua.LNumber(m.vec[1]+1))
@@ -250,9 +278,21 @@ func reFind(c *Ctx, l *lua.LState) int {
 	subj := subject(l, 1)
 	p := readPattern(l, 2, 3)
 	ctx, pos := position(l, 4)
-	nth := vm.OptInt(l, 5, 0)
+	nth := 0
+	switch v := l.Get(5).(type) {
+	case lua.LNumber:
+		nth = max(vm.ToInt(float64(v)), 0)
+	default:
+		if lua.LVAsBool(v) {
+			vm.Errorf(l, "attempt to compare %s with number", v.Type())
+		}
+	}
 	m, ok, err := c.exec(p, subj, pos)
-	if !ok {
+	switch {
+	case ok:
+	case err == "":
+		return noMatch(l, 1, err)
+	default:
 		return noMatch(l, 2, err)
 	}
 	defer c.Engine.regex.putVector(m.vec)
@@ -260,7 +300,7 @@ func reFind(c *Ctx, l *lua.LState) int {
 		ctx.RawSetString("pos", lua.LNumber(m.vec[1]+1))
 	}
 	switch {
-	case nth < 0 || nth > m.re.NumGroups():
+	case nth > m.re.NumGroups():
 		return noMatch(l, 2, "nth out of bound")
 	case m.vec[2*nth] < 0:
 		return noMatch(l, 2, "")
@@ -270,41 +310,58 @@ func reFind(c *Ctx, l *lua.LState) int {
 	return 2
 }
 
-// reGmatch is ngx.re.gmatch(subject, regex, options?).
+// matches is an iterator of gmatch.
+type matches struct {
+	pattern
+	subj string
+	// pos is where the next match may begin; it is negative after the last one.
+	pos int
+}
+
+// reGmatch is ngx.re.gmatch(subject, regex, options?). The iterator is a table that can be called, as resty.core's.
 func reGmatch(c *Ctx, l *lua.LState) int {
-	if n := l.GetTop(); n != 2 && n != 3 {
-		vm.Errorf(l, "expecting two or three arguments, but got %d", n)
-	}
-	subj := subject(l, 1)
-	p := readPattern(l, 2, 3)
-	if _, err := c.getRegex(p); err != nil {
+	it := &matches{subj: subject(l, 1), pattern: readPattern(l, 2, 3)}
+	if _, err := c.getRegex(it.pattern); err != nil {
 		return fail(l, err.Error())
 	}
-	pos := 0
-	return ret(l, l.NewFunction(func(l *lua.LState) int {
-		c := ctxOf(l)
-		if pos < 0 {
-			return ret(l, lua.LNil)
+	if c.Engine.regex.iterator == nil {
+		c.Engine.regex.iterator = vm.NewTable(0, 1)
+		c.Engine.regex.iterator.RawSetString("__call", l.NewFunction(nextMatch))
+	}
+	t := vm.NewTable(0, 1)
+	t.RawSetString("_compiled", &lua.LUserData{Value: it, Metatable: lua.LNil})
+	t.Metatable = c.Engine.regex.iterator
+	return ret(l, t)
+}
+
+// nextMatch calls an iterator of gmatch: a table of groups, or nil.
+func nextMatch(l *lua.LState) int {
+	c := ctxOf(l)
+	u, _ := vm.CheckTable(l, 1).RawGetString("_compiled").(*lua.LUserData)
+	if u == nil {
+		return ret(l, lua.LNil)
+	}
+	it, ok := u.Value.(*matches)
+	if !ok || it.pos < 0 {
+		return ret(l, lua.LNil)
+	}
+	m, ok, err := c.exec(it.pattern, it.subj, it.pos)
+	if !ok {
+		it.pos = -1
+		return noMatch(l, 1, err)
+	}
+	if it.pos = m.vec[1]; it.pos == m.vec[0] {
+		if it.pos++; it.pos > len(it.subj) {
+			it.pos = -1
 		}
-		m, ok, err := c.exec(p, subj, pos)
-		if !ok {
-			pos = -1
-			return noMatch(l, 1, err)
-		}
-		if pos = m.vec[1]; pos == m.vec[0] {
-			pos++
-		}
-		t := m.table(l, nil)
-		c.Engine.regex.putVector(m.vec)
-		return ret(l, t)
-	}))
+	}
+	t := m.table(l, nil)
+	c.Engine.regex.putVector(m.vec)
+	return ret(l, t)
 }
 
 // reSub is ngx.re.sub and ngx.re.gsub(subject, regex, replace, options?).
 func (c *Ctx) reSub(l *lua.LState, global bool) int {
-	if n := l.GetTop(); n != 3 && n != 4 {
-		vm.Errorf(l, "expecting three or four arguments, but got %d", n)
-	}
 	subj := subject(l, 1)
 	p := readPattern(l, 2, 4)
 	replace, err := c.replacement(l)

@@ -89,7 +89,7 @@ func OptNumber(l *lua.LState, n int, def float64) float64 {
 }
 
 // CheckInt is CheckNumber without the fraction, saturated to the range of int.
-func CheckInt(l *lua.LState, n int) int { return toInt(CheckNumber(l, n)) }
+func CheckInt(l *lua.LState, n int) int { return ToInt(CheckNumber(l, n)) }
 
 // OptInt is CheckInt with a default for nil and none.
 func OptInt(l *lua.LState, n, def int) int {

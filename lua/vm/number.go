@@ -96,8 +96,8 @@ func ToString(v lua.LValue) (string, bool) {
 	return "", false
 }
 
-// toInt is a C cast of a double to a 32-bit lua_Integer argument, saturating where C leaves it undefined.
-func toInt(n float64) int {
+// ToInt is a C cast of a double to a 32-bit lua_Integer argument, saturating where C leaves it undefined.
+func ToInt(n float64) int {
 	switch {
 	case n >= math.MaxInt64:
 		return math.MaxInt64

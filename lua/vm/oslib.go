@@ -35,7 +35,7 @@ func osClock(l *lua.LState) int {
 func timeField(l *lua.LState, t *lua.LTable, key string, def int) int {
 	n, ok := ToNumber(l.GetField(t, key))
 	if ok {
-		return toInt(n)
+		return ToInt(n)
 	}
 	if def < 0 {
 		Errorf(l, "field '%s' missing in date table", key)
