@@ -1,7 +1,9 @@
 package vm
 
 import (
+	"os"
 	"runtime"
+	"strings"
 
 	lua "github.com/yuin/gopher-lua"
 )
@@ -60,8 +62,11 @@ func (v *VM) openJIT() {
 	v.Preload("ffi", v.openFFI, true)
 }
 
+// argvDeclaration declares nginx's own variable, through which scripts find the path of the binary that runs them.
+const argvDeclaration = "char **ngx_argv;"
+
 // openFFI makes the module ffi. There are no C calls and no cdata: the module can be required and asked about the
-// platform, everything else raises an error that says so.
+// platform and for nginx's argument vector (ffi.string(ffi.C.ngx_argv[0])), everything else raises an error that says so.
 func (v *VM) openFFI(l *lua.LState) int {
 	t := NewTable(0, 4)
 	t.RawSetString("os", lua.LString("Linux"))
@@ -76,27 +81,45 @@ func (v *VM) openFFI(l *lua.LState) int {
 			}
 			return 1
 		},
+		"cdef": func(l *lua.LState) int {
+			if strings.Join(strings.Fields(CheckString(l, 1)), " ") != argvDeclaration {
+				noFFI(l, "cdef")
+			}
+			return 0
+		},
+		"string": func(l *lua.LState) int {
+			s, ok := l.Get(1).(lua.LString)
+			if !ok {
+				noFFI(l, "string")
+			}
+			l.Push(s)
+			return 1
+		},
 		"istype": func(l *lua.LState) int {
 			l.Push(lua.LFalse)
 			return 1
 		},
 	})
 	for _, name := range []string{
-		"cdef", "load", "new", "typeof", "cast", "metatype", "gc", "sizeof", "alignof", "offsetof", "errno", "string",
-		"copy", "fill",
+		"load", "new", "typeof", "cast", "metatype", "gc", "sizeof", "alignof", "offsetof", "errno", "copy", "fill",
 	} {
-		t.RawSetString(name, l.NewFunction(func(l *lua.LState) int {
-			Errorf(l, "ffi.%s: the FFI is not available: this server runs Lua without LuaJIT's C interface", name)
-			return 0
-		}))
+		t.RawSetString(name, l.NewFunction(func(l *lua.LState) int { return noFFI(l, name) }))
+	}
+	argv := NewTable(0, len(os.Args))
+	for i, arg := range os.Args {
+		argv.RawSetInt(i, lua.LString(arg))
 	}
 	c, mt := NewTable(0, 4), NewTable(0, 4)
-	v.register(mt, map[string]lua.LGFunction{"__index": func(l *lua.LState) int {
-		Errorf(l, "%s", "ffi.C."+l.ToString(2)+": the FFI is not available: this server runs Lua without LuaJIT's C interface")
-		return 0
-	}})
+	c.RawSetString("ngx_argv", argv)
+	v.register(mt, map[string]lua.LGFunction{"__index": func(l *lua.LState) int { return noFFI(l, "C."+l.ToString(2)) }})
 	c.Metatable = mt
 	t.RawSetString("C", c)
 	l.Push(t)
 	return 1
+}
+
+// noFFI raises the error about a part of the module ffi that is not there.
+func noFFI(l *lua.LState, name string) int {
+	Errorf(l, "ffi.%s: the FFI is not available: this server runs Lua without LuaJIT's C interface", name)
+	return 0
 }

@@ -179,6 +179,7 @@ func TestLibraries(t *testing.T) {
 		{`return math.floor(-3.5), math.fmod(-7, 3), -7 % 3, math.modf(-3.7)`, "-4,-1,2,-3,-0.7"},
 		{`return require("table.new")(1, 2) ~= nil, table.nkeys({1, 2, a = 3}), table.isempty({}), table.isarray({a = 1})`, "true,3,true,false"},
 		{`local b = require("string.buffer").new() b:put("a", 1, "b"):putf("%02d", 5) return b:get(2), tostring(b), #b`, "a1,b05,3"},
+		{`local ffi = require("ffi") ffi.cdef("char **ngx_argv;") return ffi.string(ffi.C.ngx_argv[0]) ~= ""`, "true"},
 		{`return pcall(require("ffi").cdef, "int x;")`, "false,ffi.cdef: the FFI is not available: this server runs Lua without LuaJIT's C interface"},
 		{`return pcall(next, {}, "nokey")`, "false,invalid key to 'next'"},
 		{`local function f(a, ...) local b = 1 local n, v = debug.getlocal(1, 1) return n, v end return f(7)`, "a,7"},
