@@ -125,12 +125,20 @@ func addValue(l *lua.LState, t *lua.LTable, key string, v lua.LValue) {
 	}
 }
 
+// optLimit is argument 1, how much is wanted at most: maxArgs when it is nil, false or negative, 0 is no limit.
+func optLimit(l *lua.LState) int {
+	if !lua.LVAsBool(l.Get(1)) {
+		return maxArgs
+	}
+	if n := vm.CheckInt(l, 1); n >= 0 {
+		return n
+	}
+	return maxArgs
+}
+
 // ngxGetURIArgs is ngx.req.get_uri_args(max?, table?).
 func ngxGetURIArgs(c *Ctx, l *lua.LState) int {
-	limit := vm.OptInt(l, 1, maxArgs)
-	if limit < 0 {
-		vm.Errorf(l, "bad argument 'max_args' to 'get_uri_args' (negative number not allowed)")
-	}
+	limit := optLimit(l)
 	t, _ := l.Get(2).(*lua.LTable)
 	return decodeArgs(l, strings.Clone(c.R.Args), limit, t)
 }

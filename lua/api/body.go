@@ -123,27 +123,32 @@ func reqSetBodyFile(c *Ctx, l *lua.LState) int {
 	}
 	name := vm.CheckString(l, 1)
 	c.replaceable(l)
+	remove := n == 2 && boolean(l, 2)
 	if b := c.R.Body; b.File != nil && b.Path == name {
 		return 0
 	}
-	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	fd, err := unix.Open(name, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
-		vm.Errorf(l, "%s", `open() "`+name+`" failed`)
-	}
-	var st unix.Stat_t
-	if unix.Fstat(fd, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFREG {
-		unix.Close(fd)
-		vm.Errorf(l, "%s", `"`+name+`" is not a regular file`)
+		vm.Errorf(l, "%s", `stat() "`+name+`" failed`)
 	}
 	f := &http.TempFile{Name: strings.Clone(name), FD: fd}
-	remove := n == 2 && lua.LVAsBool(l.Get(2))
 	c.R.Cleanup(func() {
 		f.Close()
 		if remove {
 			unix.Unlink(f.Name)
 		}
 	})
-	c.setBody(&http.Body{File: f, Path: f.Name, Size: st.Size})
+	var st unix.Stat_t
+	switch err := unix.Fstat(fd, &st); {
+	case err != nil:
+		vm.Errorf(l, "%s", `fstat() "`+name+`" failed`)
+	case st.Size == 0: // a device has no size either
+		c.setBody(&http.Body{})
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		vm.Errorf(l, "%s", `"`+name+`" is not a regular file`)
+	default:
+		c.setBody(&http.Body{File: f, Path: f.Name, Size: st.Size})
+	}
 	return 0
 }
 

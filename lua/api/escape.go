@@ -32,7 +32,8 @@ func text(l *lua.LState) string {
 	return vm.ThreadOf(l).VM().Display(l, v)
 }
 
-// Sets of bytes that ngx.escape_uri escapes, by its second argument (NGX_ESCAPE_*).
+// Sets of bytes that ngx.escape_uri escapes, by its second argument (NGX_ESCAPE_*, up to 6), and those escaped in names and
+// values of headers.
 var escapes = [...]byteSet{
 	0: above7E.plus(" #%?"),
 	1: above7E.plus(" #%+?"),
@@ -131,7 +132,7 @@ func ngxEscapeURI(_ *Ctx, l *lua.LState) int {
 		if !ok {
 			vm.Raise(l, lua.LString(`"type" is not a number`))
 		}
-		if kind = int(n); kind < 0 || kind >= len(escapes) {
+		if kind = int(n); kind < 0 || kind > 6 {
 			vm.Raise(l, lua.LString(`"type" `+vm.FormatNumber(float64(n))+" out of range"))
 		}
 	}
@@ -200,7 +201,7 @@ func ngxEncodeBase64(_ *Ctx, l *lua.LState) int {
 	case v == lua.LTrue:
 		enc = base64.RawStdEncoding
 	case lua.LVAsBool(v):
-		vm.Errorf(l, "bad argument #2 to 'encode_base64' (boolean expected, got %s)", vm.TypeName(v))
+		vm.Errorf(l, "bad no_padding: boolean expected, got %s", vm.TypeName(v))
 	}
 	return retString(l, enc.EncodeToString(buf.Bytes(text(l))))
 }

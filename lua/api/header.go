@@ -1,6 +1,7 @@
 package api
 
 import (
+	"strconv"
 	"strings"
 
 	lua "github.com/yuin/gopher-lua"
@@ -16,7 +17,7 @@ var headerFuncs = []Func{
 	{"req.get_headers", requests, reqGetHeaders},
 	{"req.set_header", requests, reqSetHeader},
 	{"req.clear_header", requests, func(c *Ctx, l *lua.LState) int {
-		c.setInput(headerName(l, 1, "clear_header"), nil)
+		c.setInput(subject(l, 1), nil)
 		return 0
 	}},
 	{"req.raw_header", requests, reqRawHeader},
@@ -28,6 +29,15 @@ var single = map[string]bool{
 	"server": true, "date": true, "content-encoding": true, "location": true, "refresh": true, "last-modified": true,
 	"content-range": true, "accept-ranges": true, "expires": true, "e-tag": true, "etag": true, "content-length": true,
 	"content-type": true,
+}
+
+// singleInput are the request headers of which there is at most one: of several values the last one counts.
+var singleInput = map[string]bool{
+	"host": true, "connection": true, "if-modified-since": true, "if-unmodified-since": true, "if-match": true,
+	"if-none-match": true, "user-agent": true, "referer": true, "content-length": true, "content-type": true,
+	"range": true, "if-range": true, "transfer-encoding": true, "expect": true, "upgrade": true,
+	"accept-encoding": true, "via": true, "authorization": true, "keep-alive": true, "x-real-ip": true,
+	"depth": true, "destination": true, "overwrite": true, "date": true,
 }
 
 // outputName is the name of a response header as a script writes it.
@@ -49,7 +59,7 @@ func headerGet(l *lua.LState) int {
 	o := &c.R.Out
 	switch {
 	case strings.EqualFold(name, "Content-Length") && o.ContentLength >= 0:
-		return ret(l, vm.Number(o.ContentLength))
+		return retString(l, strconv.FormatInt(o.ContentLength, 10))
 	case strings.EqualFold(name, "Content-Type") && o.ContentType != "":
 		return retString(l, strings.Clone(o.ContentType))
 	case o.LastModified >= 0 && strings.EqualFold(name, "Last-Modified") && o.Find(name) == nil:
@@ -91,6 +101,9 @@ func headerSet(l *lua.LState) int {
 // setOutput sets or adds a response header.
 func (c *Ctx) setOutput(l *lua.LState, name string, v lua.LValue, override bool) {
 	c.headersSet = true
+	if name == "" {
+		return // nothing of it is sent
+	}
 	name = c.R.Pool.Clone(escapes[7].escape(name))
 	set := func(v lua.LValue, override bool) {
 		if !c.setOutputValue(name, c.headerValue(l, v), override) {
@@ -174,9 +187,6 @@ func (c *Ctx) setOutputValue(name, value string, override bool) bool {
 
 func reqGetHeaders(c *Ctx, l *lua.LState) int {
 	h := newHeaderTable(c, l)
-	if h.limit < 0 {
-		h.limit = maxArgs
-	}
 	for i := range c.R.In.List {
 		f := &c.R.In.List[i]
 		h.add(f.Name, f.Value)
@@ -184,73 +194,72 @@ func reqGetHeaders(c *Ctx, l *lua.LState) int {
 	return h.ret("request")
 }
 
-// headerName is a header name given as argument n.
-func headerName(l *lua.LState, n int, fn string) string {
-	v := l.Get(n)
-	if v == lua.LNil {
-		vm.Errorf(l, "bad argument #%d to '%s' (string expected, got nil)", n, fn)
-	}
-	s, ok := vm.ToString(v)
-	if !ok {
-		s = vm.ThreadOf(l).VM().Display(l, v)
-	}
-	return s
-}
-
 // reqSetHeader is ngx.req.set_header(name, value).
 func reqSetHeader(c *Ctx, l *lua.LState) int {
-	if n := l.GetTop(); n != 2 {
-		vm.Errorf(l, "expecting two arguments, but got %d", n)
+	if l.Get(1) == lua.LNil {
+		vm.Errorf(l, "bad 'name' argument: string expected, got nil")
 	}
-	name := headerName(l, 1, "set_header")
+	name := subject(l, 1)
 	var values []string
 	switch v := l.Get(2).(type) {
 	case *lua.LNilType:
 	case *lua.LTable:
 		for i, n := 1, v.Len(); i <= n; i++ {
-			s, ok := vm.ToString(v.RawGetInt(i))
-			if !ok {
-				s = vm.ThreadOf(l).VM().Display(l, v.RawGetInt(i))
-			}
-			values = append(values, s)
+			values = append(values, c.headerValue(l, v.RawGetInt(i)))
 		}
 	default:
 		values = []string{c.headerValue(l, v)}
 	}
-	c.setInput(name, values)
+	if !c.setInput(name, values) {
+		vm.Errorf(l, "failed to set header")
+	}
 	return 0
 }
 
-// setInput gives a request header new values and draws the consequences; without values it is removed.
-func (c *Ctx) setInput(name string, values []string) {
+// setInput gives a request header new values and draws the consequences; without values, and empty ones are none, it is
+// removed. It reports whether the values are possible.
+func (c *Ctx) setInput(name string, values []string) bool {
 	r := c.R
 	if r.Version < http.Version10 {
-		return // HTTP/0.9 has no header
+		return true // HTTP/0.9 has no header
 	}
 	name = r.Pool.Clone(escapes[7].escape(name))
 	lower := r.Pool.String(wire.AppendLower(nil, name))
-	if len(values) == 0 || len(values) == 1 && values[0] == "" && lower == "content-length" {
-		r.In.Delete(name)
-		c.deriveInput(lower, "")
-		return
+	if len(values) > 1 && singleInput[lower] {
+		values = values[len(values)-1:]
 	}
-	for i, v := range values {
+	set := false
+	for _, v := range values {
+		if v == "" {
+			continue
+		}
 		v = r.Pool.Clone(escapes[8].escape(v))
-		if i == 0 {
+		if !c.deriveInput(lower, v) {
+			return false
+		}
+		if !set {
 			r.In.Set(name, lower, v)
 		} else {
 			r.In.Add(http.Header{Name: name, Lower: lower, Value: v, ID: wire.LookupHeader(lower)})
 		}
-		c.deriveInput(lower, v)
+		set = true
 	}
+	if !set {
+		r.In.Delete(name)
+		c.deriveInput(lower, "")
+	}
+	return true
 }
 
-// deriveInput updates what the server keeps of a request header beside its text.
-func (c *Ctx) deriveInput(lower, value string) {
+// deriveInput updates what the server keeps of a request header beside its text, unless the text is impossible.
+func (c *Ctx) deriveInput(lower, value string) bool {
 	r := c.R
 	switch lower {
 	case "host":
 		host, port, ok := wire.ParseHost(r.Pool.Alloc(len(value)), buf.Bytes(value))
+		if !ok && value != "" {
+			return false
+		}
 		if ok {
 			r.HostName, r.Port = buf.String(host), int(port)
 		}
@@ -259,10 +268,14 @@ func (c *Ctx) deriveInput(lower, value string) {
 		}
 	case "content-length":
 		n, ok := wire.ParseLength(value)
-		if !ok {
-			n = -1
+		switch {
+		case ok:
+			r.In.ContentLength = n
+		case value != "":
+			return false
+		default:
+			r.In.ContentLength = -1
 		}
-		r.In.ContentLength = n
 	case "connection":
 		v := buf.Bytes(value)
 		r.In.ConnectionClose = wire.HasToken(v, "close")
@@ -270,6 +283,7 @@ func (c *Ctx) deriveInput(lower, value string) {
 	case "user-agent":
 		r.In.TakeUserAgent(value)
 	}
+	return true
 }
 
 // rawHeader is what a protocol with a header in text offers.

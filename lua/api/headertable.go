@@ -33,7 +33,7 @@ type headerTable struct {
 }
 
 func newHeaderTable(c *Ctx, l *lua.LState) *headerTable {
-	h := &headerTable{l: l, t: vm.NewTable(0, 4), limit: vm.OptInt(l, 1, maxArgs), raw: lua.LVAsBool(l.Get(2))}
+	h := &headerTable{l: l, t: vm.NewTable(0, 4), limit: optLimit(l), raw: lua.LVAsBool(l.Get(2))}
 	if !h.raw {
 		h.t.Metatable = c.headersMeta(l)
 	}

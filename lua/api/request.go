@@ -51,7 +51,8 @@ func reqSetURI(c *Ctx, l *lua.LState) int {
 	if uri == "" {
 		vm.Errorf(l, "attempt to use zero-length uri")
 	}
-	if b, bad := unsafeByte(uri); bad && !(n == 3 && boolean(l, 3)) {
+	binary := n == 3 && boolean(l, 3)
+	if b, bad := unsafeByte(uri); bad && !binary {
 		vm.Errorf(l, "%s", fmt.Sprintf(`unsafe byte "0x%02x" in uri "%s" (maybe you want to set the 'binary' argument?)`,
 			b, escapeLog(uri)))
 	}

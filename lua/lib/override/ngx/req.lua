@@ -10,14 +10,18 @@ local function append(list, value)
         for i = 1, #value do
             list[#list + 1] = value[i]
         end
-    elseif value ~= nil then
+    elseif value ~= nil then -- as what the request has of it may be
         list[#list + 1] = value
     end
 end
 
 function _M.add_header(key, value)
-    if type(value) == "table" and #value == 0 then
-        error("invalid header value", 2)
+    if key == nil then
+        error("bad 'name' argument: string expected, got nil", 2)
+    elseif value == nil then
+        error("bad 'value' argument: string or table expected, got nil", 2)
+    elseif type(value) == "table" and #value == 0 then
+        error("bad 'value' argument: non-empty table expected", 2)
     end
     local list = {}
     append(list, get_headers(0)[key])
