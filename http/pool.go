@@ -72,16 +72,44 @@ func (r *Request) count(to countedState) {
 func (r *Request) Free() {
 	w := r.Conn.Worker
 	r.count(stateNone)
-	for i := len(r.cleanups) - 1; i >= 0; i-- {
-		r.cleanups[i]()
-	}
+	r.cleanUp()
 	for _, sr := range r.sub.all {
-		for i := len(sr.cleanups) - 1; i >= 0; i-- {
-			sr.cleanups[i]()
-		}
+		sr.cleanUp()
 		sr.recycle(w)
 	}
 	r.recycle(w)
+}
+
+// Abandon ends the life of a request whose fiber panicked, perhaps within Free.
+// What it has of others is given back, such as descriptors and its part in
+// counters that the processes share; its memory, of which nobody knows who still
+// uses it, is left to the garbage collector. Subrequests come to their end first.
+func (r *Request) Abandon() {
+	r.terminate(Error)
+	r.count(stateNone)
+	r.sub.abandoned = true
+	if r.sub.running == 0 {
+		r.cleanUpAll()
+	}
+}
+
+// cleanUpAll runs the cleanups of an abandoned request and its subrequests.
+func (r *Request) cleanUpAll() {
+	r.cleanUp()
+	for _, sr := range r.sub.all {
+		sr.cleanUp()
+	}
+}
+
+// cleanUp runs the cleanups, each of them once even if one panics.
+func (r *Request) cleanUp() {
+	for len(r.cleanups) > 0 {
+		last := len(r.cleanups) - 1
+		f := r.cleanups[last]
+		r.cleanups[last] = nil
+		r.cleanups = r.cleanups[:last]
+		f()
+	}
 }
 
 func (r *Request) recycle(w *Worker) {
@@ -91,7 +119,6 @@ func (r *Request) recycle(w *Worker) {
 	r.arena.Reset(keptChunks)
 	clear(r.ownVars)
 	clear(r.ctx)
-	clear(r.cleanups)
 	clear(r.bodyChain)
 	r.In.reset()
 	r.Out.reset()
@@ -99,6 +126,6 @@ func (r *Request) recycle(w *Worker) {
 	clear(r.three[:])
 	r.ownBody = Body{}
 	r.requestState = requestState{}
-	r.cleanups, r.bodyChain, r.Captures = r.cleanups[:0], r.bodyChain[:0], r.Captures[:0]
+	r.bodyChain, r.Captures = r.bodyChain[:0], r.Captures[:0]
 	w.pool.free = append(w.pool.free, r)
 }

@@ -21,6 +21,8 @@ type subState struct {
 	turn *event.Fiber
 	// running, in the main request, counts the subrequests that have not ended.
 	running int
+	// abandoned, in the main request: its own fiber has panicked.
+	abandoned bool
 	// idle is the fiber that waits for running to become zero.
 	idle *event.Fiber
 	// fibers, in the main request, are those of its subrequests.
@@ -168,7 +170,11 @@ func (sr *Request) ended() {
 		f.Ready()
 	}
 	m := sr.Main
-	if m.sub.running--; m.sub.running == 0 && m.sub.idle != nil {
+	switch m.sub.running--; {
+	case m.sub.running > 0:
+	case m.sub.abandoned:
+		m.cleanUpAll()
+	case m.sub.idle != nil:
 		m.sub.idle.Ready()
 	}
 }

@@ -92,7 +92,14 @@ func (p *pool) put(h *conn) {
 func Serve(c *http.Conn) {
 	p := poolOf(c.Worker)
 	h := p.get(c)
+	returned := false
+	defer func() {
+		if r := c.Current; !returned && r != nil {
+			r.Abandon()
+		}
+	}()
 	idle, d := h.serve()
+	returned = true
 	p.put(h)
 	if idle {
 		c.Idle(d)
@@ -123,8 +130,8 @@ func (h *conn) serve() (idle bool, d time.Duration) {
 		lc := r.Core
 		d = lc.Keepalive.V.Timeout
 		h.setNodelay(lc)
-		c.Current, c.Action = nil, "keepalive"
 		r.Free()
+		c.Current, c.Action = nil, "keepalive"
 		if c.Worker.Exiting() {
 			h.close()
 			return false, 0

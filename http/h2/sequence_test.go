@@ -247,6 +247,9 @@ func TestPanic(t *testing.T) {
 	if text := s.panicked.Load(); text == nil || !strings.Contains(*text, "on purpose") {
 		t.Error("the panic is not reported")
 	}
+	if st := s.loop.Stats(); st.Reading.Load() != 0 || st.Writing.Load() != 0 {
+		t.Errorf("%d requests are being read and %d written", st.Reading.Load(), st.Writing.Load())
+	}
 }
 
 const sequences = `

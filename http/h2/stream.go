@@ -108,6 +108,7 @@ func (s *stream) serve() {
 // panicked ends the connection, since the state of a request that panicked is
 // not known. Nothing of the stream is used again.
 func (s *stream) panicked() {
+	defer s.r.Abandon()
 	s.detach()
 	h := s.h
 	h.fail(http2.InternalError)
