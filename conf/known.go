@@ -13,6 +13,21 @@ func known(name string) bool {
 	return found
 }
 
+// KnownObject reports whether file is the shared object of a dynamic module of
+// nginx, or of one that distributions load for every site once its package is
+// installed, such as "ngx_stream_module.so".
+func KnownObject(file string) bool { return slices.Contains(knownObjects, file) }
+
+// knownObjects are the objects of nginx's own dynamic modules, its scripting
+// language's and those that Debian packages, without the ones that are built in.
+var knownObjects = strings.Fields(`
+ngx_http_js_module.so ngx_http_perl_module.so ngx_http_xslt_filter_module.so ngx_mail_module.so ngx_otel_module.so
+ngx_stream_geoip_module.so ngx_stream_geoip2_module.so ngx_stream_js_module.so ngx_stream_module.so
+ngx_http_auth_pam_module.so ngx_http_dav_ext_module.so ngx_http_fancyindex_module.so ngx_http_modsecurity_module.so
+ngx_http_srcache_filter_module.so ngx_http_subs_filter_module.so ngx_http_uploadprogress_module.so
+ngx_http_upstream_fair_module.so ngx_nchan_module.so ngx_rtmp_module.so
+`)
+
 // absent tells of directives that stay out why they do, by what their names begin
 // with.
 var absent = []struct{ prefix, why string }{

@@ -6,6 +6,7 @@ import (
 	"os/user"
 	"path"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -185,29 +186,30 @@ func setEnv(cf *conf.Conf, c *Core) error {
 }
 
 // loadModule accepts the shared objects of modules that are part of this
-// binary; it can load no others.
+// binary. It can load no others; packages have every site load a module that
+// few use, so one that is known makes a warning, and its directives, if there
+// are any, the error.
 func loadModule(cf *conf.Conf, c *Core) error {
 	if cf.Cycle.BlockSeen() {
 		return errors.New("is specified too late")
 	}
 	file := cf.Cycle.Path(cf.Args[0])
 	object := path.Base(file)
-	for _, m := range cf.Cycle.Registry.Modules {
-		for _, o := range m.Objects {
-			if o != object {
-				continue
-			}
-			if c.loaded[object] {
-				return cf.Errorf(`module "%s" is already loaded`, strings.TrimSuffix(object, ".so"))
-			}
-			if c.loaded == nil {
-				c.loaded = make(map[string]bool)
-			}
-			c.loaded[object] = true
-			return nil
-		}
+	name := strings.TrimSuffix(object, ".so")
+	builtIn := slices.ContainsFunc(cf.Cycle.Registry.Modules, func(m *conf.Module) bool { return slices.Contains(m.Objects, object) })
+	switch {
+	case !builtIn && !conf.KnownObject(object):
+		return cf.Errorf(`dlopen() "%s" failed (the module is not built into moongate, which cannot load shared objects)`, file)
+	case c.loaded[object]:
+		return cf.Errorf(`module "%s" is already loaded`, name)
+	case !builtIn:
+		cf.Warnf(`module "%s" is not built into moongate, which refuses its directives`, name)
 	}
-	return cf.Errorf(`dlopen() "%s" failed (the module is not built into moongate, which cannot load shared objects)`, file)
+	if c.loaded == nil {
+		c.loaded = make(map[string]bool)
+	}
+	c.loaded[object] = true
+	return nil
 }
 
 // complete makes the paths full, gives the workers a user and says what does

@@ -33,8 +33,9 @@ type block struct{ *Upstream }
 // the variables.
 var Module = &http.Module{
 	Module: conf.Module{
-		Name:  "http_upstream",
-		Slots: []conf.AnySlot{mainSlot, slot},
+		Name:    "http_upstream",
+		Slots:   []conf.AnySlot{mainSlot, slot},
+		Objects: []string{"ngx_http_cache_purge_module.so"}, // PREFIX_cache_purge, in purge.go
 		Directives: append([]conf.Directive{
 			conf.Command("upstream", conf.HTTPMain, conf.Braces|conf.Take1, upstreamBlock),
 			slot.Custom("server", conf.HTTPUpstream, conf.OneMore, serverDirective),
