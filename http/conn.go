@@ -16,11 +16,12 @@ type Worker struct {
 	Clock *log.Clock
 	// H1 is where the HTTP/1 protocol keeps its buffers.
 	H1 any
+	// Copies are what pieces of files are read into on their way.
+	Copies CopyBuffers
 
-	pool   requestPool
-	conns  []*Conn
-	files  filePool
-	copies copyBuffers
+	pool  requestPool
+	conns []*Conn
+	files filePool
 }
 
 // IO is a client connection as the protocols see it: a plain event.Conn or TLS

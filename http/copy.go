@@ -37,10 +37,10 @@ func (r *Request) runFilter(m *Module, bufs []Buf, next Next) error {
 // filterFile reads a piece of a file and passes what was read to a filter.
 func (r *Request) filterFile(m *Module, b *Buf, next Next) error {
 	w := r.Conn.Worker
-	c := w.copies.get(int(r.Core.OutputBuffers.V.Size))
-	defer w.copies.put(c)
+	c := w.Copies.Get(int(r.Core.OutputBuffers.V.Size))
+	defer w.Copies.Put(c)
 	for off := b.Off; ; {
-		p := c.mem[:min(int64(len(c.mem)), b.End-off)]
+		p := c.Mem[:min(int64(len(c.Mem)), b.End-off)]
 		if err := r.readFile(b.File, p, off); err != nil {
 			return err
 		}
@@ -69,30 +69,31 @@ func (r *Request) readFile(fd int, p []byte, off int64) error {
 	return err
 }
 
-// copyBuffer is what pieces of a file are read into, and one of them on its way.
-type copyBuffer struct {
-	mem []byte
+// CopyBuffer is what pieces of a file are read into, and one of them on its way.
+type CopyBuffer struct {
+	Mem []byte
 	out [1]Buf
 }
 
-// copyBuffers are those of a worker. Filters may wait while they use one, so
-// that there are several.
-type copyBuffers struct{ free []*copyBuffer }
+// CopyBuffers are those of a worker. Who uses one may wait meanwhile, so that
+// there are several.
+type CopyBuffers struct{ free []*CopyBuffer }
 
 // maxCopyBuffers bounds the buffers that are kept.
 const maxCopyBuffers = 16
 
-// get returns a buffer of at least n bytes.
-func (c *copyBuffers) get(n int) *copyBuffer {
-	if last := len(c.free) - 1; last >= 0 && len(c.free[last].mem) >= n {
+// Get returns a buffer of at least n bytes.
+func (c *CopyBuffers) Get(n int) *CopyBuffer {
+	if last := len(c.free) - 1; last >= 0 && len(c.free[last].Mem) >= n {
 		b := c.free[last]
 		c.free = c.free[:last]
 		return b
 	}
-	return &copyBuffer{mem: make([]byte, n)}
+	return &CopyBuffer{Mem: make([]byte, n)}
 }
 
-func (c *copyBuffers) put(b *copyBuffer) {
+// Put gives a buffer back.
+func (c *CopyBuffers) Put(b *CopyBuffer) {
 	if len(c.free) < maxCopyBuffers {
 		c.free = append(c.free, b)
 	}

@@ -142,13 +142,15 @@ func readFull(c *http.Conn, b *http.Buf, p []byte) error {
 // copyFile sends a piece of a file through memory, output_buffers' size at a
 // time.
 func (h *conn) copyFile(r *http.Request, b *http.Buf) error {
-	size := r.Core.OutputBuffers.V.Size
-	mem := make([]byte, min(size, b.Len()))
-	for off := b.Off; off < b.End; off += int64(len(mem)) {
-		mem = mem[:min(int64(cap(mem)), b.End-off)]
+	copies := &h.c.Worker.Copies
+	c := copies.Get(int(r.Core.OutputBuffers.V.Size))
+	defer copies.Put(c)
+	for off := b.Off; off < b.End; {
+		mem := c.Mem[:min(int64(len(c.Mem)), b.End-off)]
 		if err := readFull(h.c, &http.Buf{File: b.File, Off: off}, mem); err != nil {
 			return err
 		}
+		off += int64(len(mem))
 		h.iov = append(h.iov, mem)
 		if err := h.write(r); err != nil {
 			return err
