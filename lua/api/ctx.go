@@ -138,7 +138,7 @@ func (c *Ctx) put() {
 	if c.VM != nil && !c.borrowed {
 		e.unref(c.VM, c.entryLog())
 	}
-	*c = Ctx{Engine: e, VM: e.VM, out: c.out[:0], buf: c.buf[:0], release: c.release}
+	*c = Ctx{Engine: e, VM: e.VM, owned: c.owned, out: c.out[:0], buf: c.buf[:0], release: c.release}
 	if len(e.free) < maxFree && cap(c.out) < keptBuffer && cap(c.buf) < keptBuffer {
 		e.free = append(e.free, c)
 	}
@@ -161,12 +161,24 @@ func (c *Ctx) Logf(level log.Level, format string, args ...any) {
 // headerGone tells that there is nothing to be changed in the response header any more.
 func (c *Ctx) headerGone() bool { return c.R.HeaderSent || c.headerPassed }
 
-// debugf writes a line of nginx's debug log, which tools and tests look for.
+// debugf writes a line of nginx's debug log, which tools and tests look for. Where debug messages are not taken it is a
+// comparison in its caller.
 func (c *Ctx) debugf(format string, args ...any) {
-	if e := c.entryLog(); e.Enabled(log.DebugHTTP) {
-		e.Log(log.DebugHTTP, nil, format, args...)
+	if c.debugging() {
+		c.entryLog().Log(log.DebugHTTP, nil, format, args...)
 	}
 }
+
+// debugging tells whether debug messages are taken; functions that are called often ask before they make one.
+func (c *Ctx) debugging() bool {
+	if c.R != nil {
+		return c.R.Log.Enabled(log.DebugHTTP)
+	}
+	return c.debuggingElsewhere()
+}
+
+// debuggingElsewhere is debugging where there is no request.
+func (c *Ctx) debuggingElsewhere() bool { return c.entryLog().Enabled(log.DebugHTTP) }
 
 func (c *Ctx) entryLog() log.Entry {
 	if c.R != nil {

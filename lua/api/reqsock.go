@@ -54,7 +54,7 @@ func reqSocket(c *Ctx, l *lua.LState) int {
 		return fail(l, reason)
 	}
 	c.owned.add(s)
-	return ret(l, newObject(l, class, s))
+	return ret(l, s.object.Init(s, classOf(l, class)))
 }
 
 // takeBody has the socket read the request body, which nobody else reads from then on.

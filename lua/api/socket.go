@@ -63,13 +63,8 @@ const (
 	udpClass = "__udp_cosocket_mt"
 )
 
-// newObject makes the table that stands for a socket.
-func newObject(l *lua.LState, class string, value any) *lua.LTable {
-	t := vm.NewTable(1, 0)
-	t.RawSetInt(1, &lua.LUserData{Value: value, Metatable: lua.LNil})
-	t.Metatable = l.G.Registry.RawGetString(class)
-	return t
-}
+// classOf is one of the metatables of openSockets.
+func classOf(l *lua.LState, class string) lua.LValue { return l.G.Registry.RawGetString(class) }
 
 // socketArg is argument 1 of a method, nil for a table without a socket of that type.
 func socketArg[T any](l *lua.LState) *T {
@@ -119,9 +114,6 @@ func (c *Ctx) scope() *conf.Scope {
 	}
 	return c.Main.Bare
 }
-
-// debugging tells whether debug messages are taken; functions that are called often ask before they make one.
-func (c *Ctx) debugging() bool { return c.entryLog().Enabled(log.DebugHTTP) }
 
 // Texts of errors that sockets return.
 const (

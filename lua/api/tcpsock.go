@@ -16,6 +16,7 @@ import (
 // tcpSock is a socket of ngx.socket.tcp, or one that reads from or takes over the client's connection
 // (ngx_http_lua_socket_tcp_upstream_t).
 type tcpSock struct {
+	object vm.Object
 	// c is the request or timer it belongs to.
 	c    *Ctx
 	io   transport
@@ -52,6 +53,8 @@ type tcpSock struct {
 	reused int
 	key    string
 	pool   *sockPool
+	// was is what the connection was in its pool, to become that again.
+	was *idleSock
 }
 
 type sockKind uint8
@@ -104,15 +107,21 @@ var tcpMethods = []socketMethod{
 	{"setclientcert", sslSetClientCert},
 }
 
+// tcpSock makes a socket.
+func (c *Ctx) tcpSock(l *lua.LState) *lua.LTable {
+	s := &tcpSock{c: c}
+	return s.object.Init(s, classOf(l, tcpClass))
+}
+
 // newTCPSock is ngx.socket.tcp().
 func newTCPSock(c *Ctx, l *lua.LState) int {
 	countArgs(l, 0, 0, "expecting zero arguments, but got %d")
-	return ret(l, newObject(l, tcpClass, &tcpSock{c: c}))
+	return ret(l, c.tcpSock(l))
 }
 
 // socketConnect is ngx.socket.connect(...): tcp() and connect in one.
 func socketConnect(c *Ctx, l *lua.LState) int {
-	t := newObject(l, tcpClass, &tcpSock{c: c})
+	t := c.tcpSock(l)
 	l.Insert(t, 1)
 	n := tcpConnect(l)
 	if n == 1 {
@@ -389,6 +398,8 @@ func tcpGetFD(l *lua.LState) int {
 // sockets are what the sockets of a worker share.
 type sockets struct {
 	pools map[string]*sockPool
+	// key is where the key of a pool is put together.
+	key []byte
 	// buffers are free input buffers, all of the same size.
 	buffers [][]byte
 	// datagram is where datagrams are received.

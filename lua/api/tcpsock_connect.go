@@ -101,21 +101,15 @@ func tcpConnect(l *lua.LState) int {
 		n--
 	}
 	e := endpoint{host: host}
-	key := host
 	switch {
 	case n >= 3 && isNumber(l.Get(3)):
 		var reason string
 		if e.port, reason = checkPort(l, 3); reason != "" {
 			return fail(l, reason)
 		}
-		text, _ := vm.ToString(l.Get(3))
-		key += ":" + text
 	case len(host) >= 5 && strings.EqualFold(host[:5], "unix:"):
 	default:
 		return fail(l, "missing the port number")
-	}
-	if o.custom {
-		key = o.pool
 	}
 	if s == nil {
 		s = &tcpSock{c: c}
@@ -131,15 +125,20 @@ func tcpConnect(l *lua.LState) int {
 	if s.kind != upstreamSock {
 		vm.Errorf(l, "attempt to re-connect a request socket")
 	}
-	s.reset(e, key)
-	if s.pool = c.sockets.pools[key]; s.pool == nil && o.poolSize > 0 {
-		s.pool = c.newPool(key, o.poolSize, o.backlog)
+	s.reset(e)
+	if !o.custom {
+		s.pool, s.key = c.sockets.pool(host, l.Get(3), n >= 3)
+	} else {
+		s.pool, s.key = c.sockets.pools[o.pool], o.pool
+	}
+	if s.pool == nil && o.poolSize > 0 {
+		s.pool = c.newPool(s.key, o.poolSize, o.backlog)
 	}
 	return s.connect(l)
 }
 
 // reset makes the socket ready to connect, closing it if it is open.
-func (s *tcpSock) reset(e endpoint, key string) {
+func (s *tcpSock) reset(e endpoint) {
 	if s.conn != nil {
 		s.c.debugf("lua tcp socket reconnect without shutting down")
 		s.finalize()
@@ -148,7 +147,7 @@ func (s *tcpSock) reset(e endpoint, key string) {
 		s.c.debugf("lua reuse socket upstream ctx")
 	}
 	conf := Loc.Of(s.c.scope())
-	s.peer, s.key, s.pool, s.reused = e, key, nil, 0
+	s.peer, s.pool, s.was, s.reused = e, nil, nil, 0
 	s.defaults = timeouts{conf.ConnectTimeout.V, conf.SendTimeout.V, conf.ReadTimeout.V}
 	s.bufLen = int(conf.BufferSize.V)
 	s.readClosed, s.writeClosed, s.eof, s.used = false, false, false, true

@@ -53,6 +53,25 @@ func (c *Ctx) newPool(key string, size, backlog int) *sockPool {
 	return p
 }
 
+// pool finds the pool of a host and, with hasPort, a port, nil if there is none yet, and its key.
+func (s *sockets) pool(host string, port lua.LValue, hasPort bool) (p *sockPool, key string) {
+	b := append(s.key[:0], host...)
+	if hasPort {
+		b = append(b, ':')
+		if n, ok := port.(lua.LNumber); ok {
+			b = vm.AppendNumber(b, float64(n))
+		} else {
+			text, _ := vm.ToString(port)
+			b = append(b, text...)
+		}
+	}
+	s.key = b
+	if p = s.pools[string(b)]; p != nil {
+		return p, p.key
+	}
+	return nil, string(b)
+}
+
 // take gives an idle connection to a socket.
 func (p *sockPool) take(s *tcpSock) bool {
 	s.c.debugf("lua tcp socket pool get keepalive peer")
@@ -65,7 +84,7 @@ func (p *sockPool) take(s *tcpSock) bool {
 			continue
 		}
 		i.conn.Server = nil
-		s.conn, s.io, s.peer, s.reused = i.conn, i.io, i.peer, i.reused+1
+		s.conn, s.io, s.peer, s.reused, s.was = i.conn, i.io, i.peer, i.reused+1, i
 		if s.c.debugging() {
 			s.c.debugf("lua tcp socket get keepalive peer: using connection %p, fd:%d", s.conn, s.conn.FD())
 		}
@@ -188,7 +207,12 @@ func (p *sockPool) put(s *tcpSock, timeout time.Duration) {
 		oldest.conn.Close()
 		p.connections--
 	}
-	i := &idleSock{pool: p, conn: s.conn, io: s.io, peer: s.peer, reused: s.reused, log: s.c.Cycle.Log()}
+	i := s.was
+	if i == nil {
+		i = new(idleSock)
+	}
+	s.was = nil
+	*i = idleSock{pool: p, conn: s.conn, io: s.io, peer: s.peer, reused: s.reused, log: s.c.Cycle.Log()}
 	s.c.debugf("lua tcp socket clear current socket connection")
 	if timeout > 0 {
 		i.expires = s.c.Loop.NowMsec() + timeout.Milliseconds()

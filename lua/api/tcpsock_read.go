@@ -25,8 +25,8 @@ type input struct {
 	// in[rd:wr] was received and not read yet.
 	in     []byte
 	rd, wr int
-	// acc collects what a read returns.
-	acc []byte
+	// acc collects what a read returns. whole is that instead when it lies in the input in one piece.
+	acc, whole []byte
 }
 
 // reader takes what a read wants from the input to its acc, with eof for the end of input.
@@ -195,6 +195,10 @@ func grow(b []byte, want int) []byte {
 
 // result is what a read has collected.
 func (s *input) result() lua.LValue {
+	if whole := s.whole; whole != nil {
+		s.whole = nil
+		return vm.Text(whole)
+	}
 	if len(s.acc) <= maxKeptAcc {
 		return vm.Text(s.acc)
 	}
@@ -220,6 +224,8 @@ func (s *tcpSock) partial(l *lua.LState, msg string) int {
 	return 3
 }
 
+var carriageReturn = []byte{'\r'}
+
 // lineReader reads a line without its end; carriage returns are dropped wherever they are.
 type lineReader struct{}
 
@@ -236,6 +242,13 @@ func (lineReader) consume(s *input, eof bool) status {
 	line := in
 	if end >= 0 {
 		line = in[:end]
+	}
+	if end >= 0 && len(s.acc) == 0 {
+		if cr := bytes.IndexByte(line, '\r'); cr < 0 || cr == end-1 {
+			s.whole = bytes.TrimSuffix(line, carriageReturn)
+			s.rd += end + 1
+			return complete
+		}
 	}
 	s.rd += len(line)
 	for {
@@ -302,8 +315,13 @@ func (r *sizeReader) trace() string { return "lua tcp socket read chunk" }
 
 func (r *sizeReader) consume(s *input, eof bool) status {
 	n := min(r.left, s.wr-s.rd)
-	s.acc = append(s.acc, s.in[s.rd:s.rd+n]...)
+	got := s.in[s.rd : s.rd+n]
 	s.rd += n
+	if n == r.left && len(s.acc) == 0 {
+		s.whole = got
+		return complete
+	}
+	s.acc = append(s.acc, got...)
 	r.left -= n
 	switch {
 	case r.left == 0:

@@ -17,6 +17,7 @@ import (
 
 // udpSock is a socket of ngx.socket.udp (ngx_http_lua_socket_udp_upstream_t).
 type udpSock struct {
+	object  vm.Object
 	c       *Ctx
 	conn    *event.PacketConn // nil when closed
 	peer    endpoint
@@ -40,7 +41,8 @@ var udpMethods = []socketMethod{
 // newUDPSock is ngx.socket.udp().
 func newUDPSock(c *Ctx, l *lua.LState) int {
 	countArgs(l, 0, 0, "expecting zero arguments, but got %d")
-	return ret(l, newObject(l, udpClass, &udpSock{c: c}))
+	s := &udpSock{c: c}
+	return ret(l, s.object.Init(s, classOf(l, udpClass)))
 }
 
 // errBusy is what the functions return while another thread waits on the socket.

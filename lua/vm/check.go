@@ -30,7 +30,7 @@ func CheckAny(l *lua.LState, n int) lua.LValue {
 
 // CheckTable is argument n, which must be a table.
 func CheckTable(l *lua.LState, n int) *lua.LTable {
-	if t, ok := l.Get(n).(*lua.LTable); ok {
+	if t, ok := argument(l, n).(*lua.LTable); ok {
 		return t
 	}
 	TypeError(l, n, "table")

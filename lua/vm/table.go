@@ -34,6 +34,23 @@ func NewTable(items, fields int) *lua.LTable {
 	return t
 }
 
+// Object is a table that holds something of the program at index 1, in one piece of memory with it when it is a field of
+// that. A socket is one.
+type Object struct {
+	table lua.LTable
+	array [1]lua.LValue
+	data  lua.LUserData
+}
+
+// Init makes the table, with its metatable.
+func (o *Object) Init(holds any, metatable lua.LValue) *lua.LTable {
+	o.data = lua.LUserData{Value: holds, Metatable: lua.LNil}
+	o.array[0] = &o.data
+	o.table.Metatable = metatable
+	inside(&o.table).array = o.array[:]
+	return &o.table
+}
+
 // SetString stores a value that is not nil under a string, without metamethods.
 func SetString(t *lua.LTable, key string, value lua.LValue) {
 	in := inside(t)

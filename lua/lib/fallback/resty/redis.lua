@@ -7,13 +7,13 @@ local tonumber = tonumber
 local tostring = tostring
 local select = select
 local setmetatable = setmetatable
-local rawget = rawget
 local sub = string.sub
 local byte = string.byte
 local new_tab = require "table.new"
 local socket_methods = require "resty.socket_methods"
 
-local _M = { _VERSION = "0.33" }
+-- The fields with an underscore are those of objects that have none of their own; they are no commands.
+local _M = { _VERSION = "0.33", _sock = false, _subscribed = false, _reqs = false, _module_prefix = false }
 
 local common = {
     "get", "set", "mget", "mset", "del", "incr", "decr", "llen", "lindex", "lpop", "lpush", "lrange", "linsert",
@@ -44,19 +44,14 @@ local function read_reply(self, sock)
             return null
         end
         local data
-        data, err = sock:receive(size)
+        data, err = sock:receive(size + 2) -- with the end of the line
         if not data then
             if err == "timeout" then
                 sock:close()
             end
             return nil, err
         end
-        local crlf
-        crlf, err = sock:receive(2)
-        if not crlf then
-            return nil, err
-        end
-        return data
+        return sub(data, 1, size)
     elseif kind == 43 then -- +
         return sub(line, 2)
     elseif kind == 42 then -- *
@@ -136,21 +131,33 @@ local function subscribed(self, command, reply)
     end
 end
 
-local function execute(self, command, ...)
-    local sock = rawget(self, "_sock")
+-- What comes before the argument of a command that has one.
+local function head(command)
+    return "*2\r\n$" .. #command .. "\r\n" .. command .. "\r\n$"
+end
+
+local function execute(self, command, before, ...)
+    local sock = self._sock
     if not sock then
         return closed()
     end
-    if rawget(self, "_subscribed") and not pubsub[command] then
+    if self._subscribed and not pubsub[command] then
         return nil, "subscribed state"
     end
-    local prefix = rawget(self, "_module_prefix")
+    local prefix = self._module_prefix
     if prefix then
         self._module_prefix = nil
         command = prefix .. command
+        before = head(command)
     end
-    local req = request(command, ...)
-    local queued = rawget(self, "_reqs")
+    local req
+    local first = ...
+    if select("#", ...) == 1 and type(first) == "string" then
+        req = before .. #first .. "\r\n" .. first .. "\r\n"
+    else
+        req = request(command, ...)
+    end
+    local queued = self._reqs
     if queued then
         queued[#queued + 1] = req
         return
@@ -182,28 +189,28 @@ local function execute(self, command, ...)
     return reply, err
 end
 
-for i = 1, #common do
-    local command = common[i]
-    _M[command] = function(self, ...)
-        return execute(self, command, ...)
+local function add(command)
+    local before = head(command)
+    local function method(self, ...)
+        return execute(self, command, before, ...)
     end
+    _M[command] = method
+    return method
+end
+
+for i = 1, #common do
+    add(common[i])
 end
 
 for command in pairs(pubsub) do
-    _M[command] = function(self, ...)
-        return execute(self, command, ...)
-    end
+    add(command)
 end
 
 -- Other commands become methods when they are called first.
 local mt = { __index = _M }
 
-setmetatable(_M, { __index = function(self, command)
-    local function method(self, ...)
-        return execute(self, command, ...)
-    end
-    _M[command] = method
-    return method
+setmetatable(_M, { __index = function(_, command)
+    return add(command)
 end })
 
 function _M.new(_)
@@ -211,7 +218,7 @@ function _M.new(_)
     if not sock then
         return nil, err
     end
-    return setmetatable({ _sock = sock, _subscribed = false }, mt)
+    return setmetatable({ _sock = sock }, mt)
 end
 
 function _M.register_module_prefix(name)
@@ -223,7 +230,7 @@ end
 
 for name, method in pairs { set_timeout = "settimeout", set_timeouts = "settimeouts" } do
     _M[name] = function(self, ...)
-        local sock = rawget(self, "_sock")
+        local sock = self._sock
         if not sock then
             error("not initialized", 2)
         end
@@ -232,17 +239,16 @@ for name, method in pairs { set_timeout = "settimeout", set_timeouts = "settimeo
 end
 
 function _M:connect(host, port, opts)
-    local sock = rawget(self, "_sock")
+    local sock = self._sock
     if not sock then
         return closed()
     end
-    self._subscribed = false
-    local unix = sub(host, 1, 5) == "unix:"
-    if unix and type(port) == "table" then
-        opts, port = port, nil
-    end
+    self._subscribed = nil
     local ok, err
-    if unix then
+    if type(port) ~= "number" and sub(host, 1, 5) == "unix:" then
+        if type(port) == "table" then
+            opts = port
+        end
         ok, err = sock:connect(host, opts)
     else
         ok, err = sock:connect(host, port, opts)
@@ -260,22 +266,22 @@ function _M:connect(host, port, opts)
 end
 
 function _M:set_keepalive(...)
-    local sock = rawget(self, "_sock")
+    local sock = self._sock
     if not sock then
         return closed()
     end
-    if rawget(self, "_subscribed") then
+    if self._subscribed then
         return nil, "subscribed state"
     end
     return sock:setkeepalive(...)
 end
 
 function _M:read_reply()
-    local sock = rawget(self, "_sock")
+    local sock = self._sock
     if not sock then
         return closed()
     end
-    if not rawget(self, "_subscribed") then
+    if not self._subscribed then
         return nil, "not subscribed"
     end
     local reply, err = read_reply(self, sock)
@@ -285,18 +291,20 @@ function _M:read_reply()
     return reply, err
 end
 
+local hmset = head("hmset")
+
 -- hmset takes a table of names and values, or these in turn.
 function _M:hmset(key, ...)
     local fields = ...
     if select("#", ...) ~= 1 or type(fields) ~= "table" then
-        return execute(self, "hmset", key, ...)
+        return execute(self, "hmset", hmset, key, ...)
     end
     local list, n = { key }, 1
     for name, value in pairs(fields) do
         list[n + 1], list[n + 2] = name, value
         n = n + 2
     end
-    return execute(self, "hmset", list)
+    return execute(self, "hmset", hmset, list)
 end
 
 function _M:init_pipeline(n)
@@ -308,12 +316,12 @@ function _M:cancel_pipeline()
 end
 
 function _M:commit_pipeline()
-    local reqs = rawget(self, "_reqs")
+    local reqs = self._reqs
     if not reqs then
         return nil, "no pipeline"
     end
     self._reqs = nil
-    local sock = rawget(self, "_sock")
+    local sock = self._sock
     if not sock then
         return closed()
     end
@@ -349,10 +357,7 @@ end
 
 function _M.add_commands(...)
     for i = 1, select("#", ...) do
-        local command = select(i, ...)
-        _M[command] = function(self, ...)
-            return execute(self, command, ...)
-        end
+        add((select(i, ...)))
     end
 end
 
