@@ -23,6 +23,7 @@ func (v *VM) openBase() {
 		"load": v.baseLoad, "loadstring": v.baseLoadString, "loadfile": v.baseLoadFile, "dofile": v.baseDoFile,
 		"require": v.baseRequire, "module": v.baseModule,
 	})
+	setLeaves(v.globals, baseLeaves)
 	v.globals.RawSetString("_G", v.globals)
 	v.globals.RawSetString("_VERSION", lua.LString("Lua 5.1"))
 	v.loaded.RawSetString("_G", v.globals)

@@ -63,6 +63,12 @@ var benchPrograms = map[string]string{
 		for r = 1, 50 do local at = 1 while true do
 			local from, to, word = string.find(s, "^[ ,;]*([%a%d_]+)", at) if not from then break end
 			n, at = n + #string.sub(s, from, to), to + 1 end end return n`,
+	"objects": `local Account = {} Account.__index = Account
+		function Account:deposit(n) self.balance = self.balance + n self.count = self.count + 1 end
+		local s = 0 for i = 1, 200 do local a = setmetatable({ balance = 0, count = 0, owner = "x" }, Account)
+		for j = 1, 50 do a:deposit(j) end s = s + a.balance end return s`,
+	"bytes": `local s, n, floor, band = ("0123456789abcdef"):rep(10), 0, math.floor, bit.band
+		for r = 1, 50 do for i = 1, #s do n = n + band(s:byte(i), 15) + floor(#s:sub(i, i + 3) / 2) end end return n`,
 	"coroutine": `local co = coroutine.wrap(function() while true do coroutine.yield(1) end end)
 		for i = 1, 50000 do co() end`,
 }

@@ -9,22 +9,36 @@ import (
 	lua "github.com/yuin/gopher-lua"
 )
 
+var bitFolds = map[string]func(a, b uint32) uint32{
+	"band": func(a, b uint32) uint32 { return a & b },
+	"bor":  func(a, b uint32) uint32 { return a | b },
+	"bxor": func(a, b uint32) uint32 { return a ^ b },
+}
+
+var bitShifts = map[string]func(x uint32, n int) uint32{
+	"lshift":  func(x uint32, n int) uint32 { return x << n },
+	"rshift":  func(x uint32, n int) uint32 { return x >> n },
+	"arshift": func(x uint32, n int) uint32 { return uint32(int32(x) >> n) },
+	"rol":     bits.RotateLeft32,
+	"ror":     func(x uint32, n int) uint32 { return bits.RotateLeft32(x, -n) },
+}
+
 // openBit opens LuaJIT's bit module: everything happens on signed 32-bit integers.
 func (v *VM) openBit() {
-	v.library("bit", map[string]lua.LGFunction{
-		"tobit":   bitOne(func(x uint32) uint32 { return x }),
-		"bnot":    bitOne(func(x uint32) uint32 { return ^x }),
-		"bswap":   bitOne(bits.ReverseBytes32),
-		"band":    bitFold(func(a, b uint32) uint32 { return a & b }),
-		"bor":     bitFold(func(a, b uint32) uint32 { return a | b }),
-		"bxor":    bitFold(func(a, b uint32) uint32 { return a ^ b }),
-		"lshift":  bitShift(func(x uint32, n int) uint32 { return x << n }),
-		"rshift":  bitShift(func(x uint32, n int) uint32 { return x >> n }),
-		"arshift": bitShift(func(x uint32, n int) uint32 { return uint32(int32(x) >> n) }),
-		"rol":     bitShift(bits.RotateLeft32),
-		"ror":     bitShift(func(x uint32, n int) uint32 { return bits.RotateLeft32(x, -n) }),
-		"tohex":   bitToHex,
+	t := v.library("bit", map[string]lua.LGFunction{
+		"tobit": bitOne(func(x uint32) uint32 { return x }),
+		"bnot":  bitOne(func(x uint32) uint32 { return ^x }),
+		"bswap": bitOne(bits.ReverseBytes32),
+		"tohex": bitToHex,
 	})
+	for name, f := range bitFolds {
+		t.RawSetString(name, v.L.NewFunction(bitFold(f)))
+		setLeaves(t, map[string]leaf{name: bitLeaf(f)})
+	}
+	for name, f := range bitShifts {
+		t.RawSetString(name, v.L.NewFunction(bitShift(f)))
+		setLeaves(t, map[string]leaf{name: shiftLeaf(f)})
+	}
 }
 
 // ToBit is bit.tobit: rounded to even and taken modulo 2^32.

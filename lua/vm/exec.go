@@ -349,16 +349,16 @@ moved: // the registers may have moved
 				if v.ceiling.over.Load() {
 					v.outOfMemory(l)
 				}
-				if fn == v.intrinsics.Concat {
-					if s, ok := v.joinStrings(rg.array[at+1:at+1+nargs], ""); ok {
-						*reg(base, argA(i)) = s
-						continue
-					}
-				}
 				// A tail call of a Go function is a call with all its results, which the next instruction returns.
 				nret := int(argC(i)) - 1
 				if int(i>>opShift) == lua.OP_TAILCALL {
 					nret = lua.MultRet
+				}
+				if call := leafOf(fn); call != nil {
+					if value, n := call(v, rg.array[at+1:at+1+nargs]); n != other {
+						takeLeaf(rg, at, value, n, nret)
+						continue
+					}
 				}
 				rg.top = at + 1 + nargs
 				f := t.push(cf, fn, at, nargs, nret)

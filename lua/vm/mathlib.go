@@ -30,7 +30,9 @@ func (v *VM) openMath() {
 			l.Push(Number(f(CheckNumber(l, 1))))
 			return 1
 		}))
+		setLeaves(t, map[string]leaf{name: numberLeaf(f)})
 	}
+	setLeaves(t, map[string]leaf{"min": foldLeaf(leastOf), "max": foldLeaf(greatestOf)})
 	for name, f := range mathTwo {
 		t.RawSetString(name, v.L.NewFunction(func(l *lua.LState) int {
 			a := CheckNumber(l, 1)

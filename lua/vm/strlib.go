@@ -12,6 +12,7 @@ func (v *VM) openString() {
 		"byte": strByte, "char": strChar, "dump": strDump, "format": v.strFormat,
 		"find": v.strFind, "match": v.strMatch, "gmatch": v.strGmatch, "gsub": v.strGsub,
 	})
+	setLeaves(t, stringLeaves)
 	t.RawSetString("gfind", t.RawGetString("gmatch"))
 	mt := NewTable(0, 8)
 	mt.RawSetString("__index", t)

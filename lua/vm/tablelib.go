@@ -12,6 +12,7 @@ func (v *VM) openTable() {
 		"maxn": tableMaxn, "getn": tableGetn, "foreach": tableForeach, "foreachi": tableForeachi,
 		"pack": tablePack, "unpack": tableUnpack, "move": v.tableMove,
 	})
+	setLeaves(t, map[string]leaf{"insert": insertLeaf})
 	// LuaJIT and OpenResty's branch of it: the functions are fields of table and modules of their own.
 	extra := map[string]lua.LGFunction{
 		"new": tableNew, "clear": tableClear, "nkeys": tableNkeys, "isempty": tableIsEmpty, "isarray": tableIsArray,

@@ -129,6 +129,7 @@ func New(opts Options) *VM {
 		Concat: &lua.LFunction{IsG: true, GFunction: v.concat},
 		Delete: &lua.LFunction{IsG: true, GFunction: v.deleteField},
 	}
+	setLeaf(v.intrinsics.Concat, concatLeaf)
 	v.openLibs()
 	v.ceiling.limit = opts.MaxMemory
 	v.ceiling.watch()
