@@ -291,6 +291,9 @@ func debugSetMetatable(l *lua.LState) int {
 		ArgError(l, 2, "nil or table expected")
 	}
 	l.SetMetatable(value, mt)
+	if _, ok := value.(lua.LNumber); ok {
+		ThreadOf(l).VM().numberMeta = true
+	}
 	l.SetTop(1)
 	return 1
 }

@@ -92,6 +92,9 @@ var baseLeaves = map[string]leaf{
 		case lua.LString:
 			return x, 1
 		case lua.LNumber:
+			if v.numberMeta {
+				return nil, other
+			}
 			header, b := roomFor(numberRoom(x))
 			return finish(header, AppendNumber(b, float64(x))), 1
 		}
@@ -140,7 +143,7 @@ var stringLeaves = map[string]leaf{
 	},
 	"sub": func(_ *VM, args []lua.LValue) (lua.LValue, int) {
 		s, i, j, ok := rangeArgs(args, -1)
-		if !ok {
+		if !ok || len(args) == 1 {
 			return nil, other
 		}
 		from, to := slice(i, j, len(s))
@@ -185,9 +188,9 @@ func rangeArgs(args []lua.LValue, def int) (s string, i, j int, ok bool) {
 			return "", 0, 0, false
 		}
 		if k == 0 {
-			i = toInt(float64(n))
+			i = ToInt(float64(n))
 		} else {
-			j = toInt(float64(n))
+			j = ToInt(float64(n))
 		}
 	}
 	return string(text), i, j, ok

@@ -64,6 +64,7 @@ type VM struct {
 	pkg        *lua.LTable
 	preload    *lua.LTable
 	stringMeta *lua.LTable
+	numberMeta bool // debug.setmetatable was called for numbers
 	nextFn     *lua.LFunction
 	ipairsIter *lua.LFunction
 	intrinsics compile.Intrinsics
