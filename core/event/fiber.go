@@ -133,6 +133,11 @@ func (f *Fiber) park(state fiberState, d time.Duration) Wake {
 	return f.wake
 }
 
+// Parked reports whether the fiber waits for something that has not come yet, not just for its turn.
+func (f *Fiber) Parked() bool {
+	return f.state == fiberParked || f.state == fiberIO || f.state == fiberHeld
+}
+
 // hold suspends the current fiber until unhold, deaf to everything else.
 func (f *Fiber) hold() {
 	f.state, f.waits = fiberHeld, fiberHeld

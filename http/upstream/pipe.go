@@ -54,6 +54,7 @@ type pipe struct {
 	main     *event.Fiber
 	running  bool
 	starving bool // the reader waits for a buffer
+	feeding  bool // the writer reads; a protocol may park in that
 	readLoop func()
 	iov      [][]byte
 }
@@ -91,7 +92,8 @@ func (p *pipe) run() http.Verdict {
 	if p.rate > 0 {
 		p.delay = time.Duration(p.preread*1000/p.rate) * time.Millisecond
 	} else if !p.over() {
-		p.pull()
+		how, _ := p.pull()
+		p.starving = how == pullStarving
 	}
 	if !p.over() {
 		p.running = true
@@ -278,11 +280,14 @@ func (p *pipe) room() bool {
 	switch {
 	case p.store:
 		return p.save() && len(p.free) > 0
-	case !p.writing:
+	case !p.blocked():
 		return false // the client takes what there is
 	}
 	return p.spill() && len(p.free) > 0
 }
+
+// blocked reports whether the writer waits for the client to take something.
+func (p *pipe) blocked() bool { return p.writing && p.main.Parked() }
 
 // targets lists the memory to read into, limit bytes of it if not 0.
 func (p *pipe) targets(limit int64) [][]byte {
@@ -310,16 +315,24 @@ func (p *pipe) targets(limit int64) [][]byte {
 func (p *pipe) reader() {
 	loop := p.e.R.Loop()
 	f := loop.Current()
+	p.starving = false
 	if p.delay > 0 {
 		_ = loop.Sleep(p.delay)
 	}
 	for !p.over() {
-		how, delay := p.pull()
+		how, delay := pullStarving, time.Duration(0)
+		if !p.feeding {
+			how, delay = p.pull()
+		}
 		p.main.Ready()
 		switch how {
 		case pullStarving:
 			p.starving = true
-			f.Park()
+			if p.writing && !p.blocked() {
+				loop.Yield() // the writer only gave way, and nobody would tell when it parks after all
+			} else {
+				f.Park()
+			}
 			p.starving = false
 		case pullDelayed:
 			_ = loop.Sleep(delay)

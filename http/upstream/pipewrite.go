@@ -84,11 +84,15 @@ func (p *pipe) end() http.Verdict {
 	return e.finish(http.StatusBadGateway)
 }
 
-// batch is how many segments to send at a time: a half of the memory, so that
-// the reader has the other half while the client takes its time.
+// batch is how many segments to send at a time: the more, the fewer calls, but a
+// client that takes its time must leave the reader a buffer to fill the temporary
+// file with, and a half of the memory once there is one.
 func (p *pipe) batch(all bool) (n int) {
 	b := p.e.Conf.Buffers.V
-	room := max(p.e.Conf.BusySize.V, int64(b.N)*b.Size/2)
+	room := int64(b.N-1) * b.Size // the most that PREFIX_busy_buffers_size may be
+	if p.temp != nil {
+		room = max(p.e.Conf.BusySize.V, int64(b.N)*b.Size/2)
+	}
 	for n < len(p.queue) {
 		s := &p.queue[n]
 		if s.buf == nil {
@@ -124,6 +128,7 @@ func (p *pipe) send(n int) http.Verdict {
 		e.out[len(e.out)-1].Flush = true
 		e.R.Conn.Action = "sending to client"
 		p.writing = true
+		p.wakeReader() // there may be something to put into the temporary file
 		v := e.output()
 		p.writing = false
 		if v != http.OK {
@@ -134,12 +139,32 @@ func (p *pipe) send(n int) http.Verdict {
 		}
 	}
 	p.drop(n)
-	if p.starving {
-		if f := p.fiber.Fiber(); f != nil {
-			f.Ready()
-		}
-	}
+	p.feed()
 	return http.OK
+}
+
+// feed goes on with the reading that has had no buffer. As long as the peer is ahead of the client the writer itself
+// fills what it has emptied, which saves two switches each time.
+func (p *pipe) feed() {
+	if !p.starving {
+		return
+	}
+	if p.rate == 0 {
+		p.feeding = true
+		p.pull()
+		p.feeding = false
+	}
+	p.wakeReader()
+	if p.over() {
+		p.e.R.Loop().Yield() // the reader ends, and what is left goes out with the end of the body
+	}
+}
+
+// wakeReader has a reader without a buffer look again, when the writer parks next.
+func (p *pipe) wakeReader() {
+	if f := p.fiber.Fiber(); f != nil && p.starving {
+		f.Ready()
+	}
 }
 
 // drop removes n segments that have been sent.
