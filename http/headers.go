@@ -25,7 +25,7 @@ type HeaderID = wire.HeaderID
 type HeadersIn struct {
 	List []Header
 	// first[id] is 1 + the index of the first field with that id.
-	first [wire.NumHeaders]uint16
+	first [wire.NumHeaders]int32
 
 	// ContentLength is the body's length, -1 when the request does not say.
 	ContentLength int64
@@ -48,7 +48,7 @@ type HeadersIn struct {
 func (h *HeadersIn) Add(f Header) {
 	h.List = append(h.List, f)
 	if f.ID != 0 && h.first[f.ID] == 0 {
-		h.first[f.ID] = uint16(len(h.List))
+		h.first[f.ID] = int32(len(h.List))
 	}
 }
 
@@ -110,7 +110,7 @@ func (h *HeadersIn) reindex() {
 	clear(h.first[:])
 	for i := range h.List {
 		if id := h.List[i].ID; id != 0 && h.first[id] == 0 {
-			h.first[id] = uint16(i + 1)
+			h.first[id] = int32(i + 1)
 		}
 	}
 }
