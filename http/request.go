@@ -169,6 +169,7 @@ type requestState struct {
 	RequestLength int64
 
 	vars     []cached // the main request's, shared by its subrequests
+	getters  int      // of variables that run, in the main request
 	phase    int
 	accessRC Verdict
 	filter   *Module // whose header filter is running

@@ -51,7 +51,7 @@ type cached struct {
 	known, volatile bool
 }
 
-// maxVariableDepth bounds the getters that evaluate further variables.
+// maxVariableDepth bounds the getters of a request that run one within the other.
 const maxVariableDepth = 100
 
 // variables is the table of a configuration's variables.
@@ -60,7 +60,6 @@ type variables struct {
 	prefixes []*Variable
 	indexed  []*Variable
 	byIndex  map[string]*Variable
-	depth    int // getters that are running
 }
 
 // AddVariable defines a variable, which fails if there is one that is not
@@ -152,14 +151,14 @@ func (v *Variable) Value(r *Request) Value {
 	if c.known && !c.volatile || v.Get == nil {
 		return c.Value
 	}
-	t := &r.mainConf().vars
-	if t.depth == maxVariableDepth {
+	m := r.Main
+	if m.getters == maxVariableDepth {
 		r.Error(`cycle while evaluating variable "%s"`, v.Name)
 		return Value{}
 	}
-	t.depth++
+	m.getters++
 	val := v.Get(r, v.Data)
-	t.depth--
+	m.getters--
 	*c = cached{val, true, v.Volatile}
 	return val
 }
