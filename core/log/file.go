@@ -95,7 +95,10 @@ func (e *OpenError) Unwrap() error { return e.Err }
 // Reopen opens every file again by its name, so that a log can be rotated.
 // With uid >= 0 (the master, for its workers' user) it also gives the file to
 // that user, readable and writable by him. A file that cannot be reopened is
-// reported to logger and keeps its old descriptor.
+// reported to logger and goes on with the old one.
+//
+// The descriptor keeps its number, so that a goroutine which is about to write
+// finds the new file behind it, and not whatever took the number meanwhile.
 func (fs *Files) Reopen(logger *Logger, uid int) {
 	for _, f := range fs.list {
 		if f.Name == "" {
@@ -110,13 +113,27 @@ func (fs *Files) Reopen(logger *Logger, uid int) {
 			continue
 		}
 		logger.Log(DebugEvent, nil, "reopen file \"%s\", old:%d new:%d", f.Name, f.FD(), fd)
-		if uid >= 0 && !giveTo(logger, f.Name, uid) {
-			closeFD(logger, f.Name, fd)
+		switch {
+		case uid >= 0 && !giveTo(logger, f.Name, uid):
+		case f.FD() == noFD:
+			f.SetFD(fd)
 			continue
+		default:
+			if err := replaceFD(fd, f.FD()); err != nil {
+				logger.Log(Emerg, err, "dup3() \"%s\" failed", f.Name)
+			}
 		}
-		old := f.FD()
-		f.SetFD(fd)
-		closeFD(logger, f.Name, old)
+		closeFD(logger, f.Name, fd)
+	}
+}
+
+// replaceFD makes old refer to what fd refers to, at one blow. The kernel says
+// EBUSY while another thread is opening something that will have that number.
+func replaceFD(fd, old int) error {
+	for {
+		if err := unix.Dup3(fd, old, unix.O_CLOEXEC); err != unix.EINTR && err != unix.EBUSY {
+			return err
+		}
 	}
 }
 

@@ -224,12 +224,15 @@ func TestFiles(t *testing.T) {
 	if err := os.Rename(name, name+".1"); err != nil {
 		t.Fatal(err)
 	}
-	flushed := false
+	flushed, fd := false, f.FD()
 	f.Flush = func(*File) { flushed = true }
 	files.Reopen(l, os.Getuid())
 	l.Log(Notice, nil, "after")
+	if _, err := unix.Write(fd, []byte("late\n")); err != nil { // of one who has asked for FD before
+		t.Error(err)
+	}
 	b, err := os.ReadFile(name)
-	if err != nil || !strings.HasSuffix(string(b), "after\n") || strings.Contains(string(b), "before") {
+	if err != nil || !strings.HasSuffix(string(b), "after\nlate\n") || strings.Contains(string(b), "before") {
 		t.Errorf("%q, %v", b, err)
 	}
 	if !flushed {
