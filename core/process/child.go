@@ -2,6 +2,7 @@ package process
 
 import (
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -40,6 +41,10 @@ const (
 	// channelReady is the child's only message.
 	channelReady = '+'
 )
+
+// channelWait is how long the master waits for room in a channel, into which
+// hundreds of commands fit.
+const channelWait = 100 * time.Millisecond
 
 // commands are the signals that the channel can carry instead.
 var commands = map[unix.Signal]byte{
@@ -103,6 +108,8 @@ func all(*child) bool { return true }
 
 func (m *master) tell(ch *child, sig unix.Signal) bool {
 	if command, ok := commands[sig]; ok {
+		// One that does not read its commands may not keep the master waiting.
+		_ = ch.channel.SetWriteDeadline(time.Now().Add(channelWait))
 		if _, err := ch.channel.Write([]byte{command}); err == nil {
 			return true
 		}
