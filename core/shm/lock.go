@@ -173,7 +173,8 @@ func (z *Zone) Begin() {
 	atomic.StoreUint32(&z.hdr.mutating, z.hdr.mutating+1)
 }
 
-// End ends what Begin began.
+// End ends what Begin began. It is not to be deferred: after a panic Unlock has
+// to see that the change was not ended.
 func (z *Zone) End() {
 	atomic.StoreUint32(&z.hdr.mutating, z.hdr.mutating-1)
 }

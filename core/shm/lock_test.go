@@ -251,18 +251,29 @@ func TestTornZoneIsReset(t *testing.T) {
 // TestPanicResets: a panic in the midst of a change leaves a new zone, and a
 // free lock.
 func TestPanicResets(t *testing.T) {
-	z := newZone(t, MinSize)
-	z.Table(0).InsertString("lost", 0, 0)
-	func() {
-		defer func() { recover() }()
+	for name, change := range map[string]func(z *Zone){
+		"Free":   func(z *Zone) { z.Free(1) }, // nothing allocated
+		"Alloc":  func(z *Zone) { z.hdr.slab.partial[0] = 1 << 30; z.Alloc(8) },
+		"Insert": func(z *Zone) { z.hdr.table.root = 1 << 31; z.Table(0).InsertString("key", 0, 0) },
+		"Delete": func(z *Zone) { z.Table(0).Delete(1 << 31) },
+	} {
+		z := newZone(t, MinSize)
+		z.Table(0).InsertString("lost", 0, 0)
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			z.Lock()
+			defer z.Unlock()
+			change(z)
+		}()
 		z.Lock()
-		defer z.Unlock()
-		z.Free(1) // nothing allocated
-	}()
-	z.Lock()
-	defer z.Unlock()
-	if z.Generation() != 1 || z.Table(0).Len() != 0 {
-		t.Errorf("generation %d, %d entries", z.Generation(), z.Table(0).Len())
+		if z.Generation() != 1 || z.Table(0).Len() != 0 {
+			t.Errorf("%s: generation %d, %d entries", name, z.Generation(), z.Table(0).Len())
+		}
+		z.Unlock()
 	}
 }
 

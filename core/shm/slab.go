@@ -90,8 +90,9 @@ func (z *Zone) Pages() int { return int(z.hdr.slab.pages) }
 // them. The bytes hold anything. The lock must be held.
 func (z *Zone) Alloc(n int) Ptr {
 	z.Begin()
-	defer z.End()
-	return z.alloc(n)
+	p := z.alloc(n)
+	z.End()
+	return p
 }
 
 // Calloc is Alloc with the bytes zeroed.

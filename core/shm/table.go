@@ -95,17 +95,16 @@ func (t *Table) InsertString(key string, valueLen int, expires int64) Ptr {
 		return 0
 	}
 	t.z.Begin()
-	defer t.z.End()
 	p := t.z.alloc(max(t.overhead+len(key)+valueLen, valueAt(len(key))+valueLen))
-	if p == 0 {
-		return 0
+	if p != 0 {
+		e := t.entry(p)
+		*e = entry{hash: hashOf(key), expires: expires, valueLen: uint32(valueLen), keyLen: uint16(len(key))}
+		copy(t.z.Bytes(p+Ptr(entrySize>>ptrShift), len(key)), key)
+		t.insert(p)
+		t.enqueue(p, e)
+		t.hdr.count++
 	}
-	e := t.entry(p)
-	*e = entry{hash: hashOf(key), expires: expires, valueLen: uint32(valueLen), keyLen: uint16(len(key))}
-	copy(t.z.Bytes(p+Ptr(entrySize>>ptrShift), len(key)), key)
-	t.insert(p)
-	t.enqueue(p, e)
-	t.hdr.count++
+	t.z.End()
 	return p
 }
 

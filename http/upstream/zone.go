@@ -196,7 +196,13 @@ func (z *zone) build() bool {
 // no memory.
 func (z *zone) addPeer(g *groupRecord, template int, s *Server, backup bool, a process.Addr, server string, weight int64) bool {
 	z.Shm.Begin()
-	defer z.Shm.End()
+	ok := z.appendPeer(g, template, s, backup, a, server, weight)
+	z.Shm.End()
+	return ok
+}
+
+// appendPeer is addPeer while the zone is being changed.
+func (z *zone) appendPeer(g *groupRecord, template int, s *Server, backup bool, a process.Addr, server string, weight int64) bool {
 	at := z.Shm.Calloc(int(unsafe.Sizeof(peerRecord{})))
 	if at == 0 {
 		return false
@@ -246,7 +252,6 @@ func (z *zone) free(at shm.Ptr, p *peerRecord) {
 // remove takes the peer that link points to out of its list.
 func (z *zone) remove(g *groupRecord, link *shm.Ptr) {
 	z.Shm.Begin()
-	defer z.Shm.End()
 	at := *link
 	p := shm.At[peerRecord](z.Shm, at)
 	*link = p.next
@@ -254,6 +259,7 @@ func (z *zone) remove(g *groupRecord, link *shm.Ptr) {
 	if p.gone = true; p.refs == 0 {
 		z.free(at, p)
 	}
+	z.Shm.End()
 }
 
 // current is the present view of the peers. The zone must be locked.

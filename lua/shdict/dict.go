@@ -204,7 +204,6 @@ func until(now, ttl int64) int64 {
 // insert makes an entry with room for n bytes. With force it gives up others for it, and tells whether it did.
 func (d *Dict) insert(key string, n int, expires, now int64, force bool) (p shm.Ptr, forcible bool) {
 	d.zone.Begin()
-	defer d.zone.End()
 	p = d.table.InsertString(key, headSize+n, expires)
 	for i := 0; p == 0 && force && i < evictions && d.evict(now); i++ {
 		forcible = true
@@ -213,5 +212,6 @@ func (d *Dict) insert(key string, n int, expires, now int64, force bool) (p shm.
 	if p != 0 {
 		d.header(p).what.Store(uint32(Nil))
 	}
+	d.zone.End()
 	return p, forcible
 }

@@ -72,7 +72,14 @@ func (d *Dict) Push(end End, key string, v Value, now int64) (int, error) {
 		return 0, NotList
 	}
 	d.zone.Begin()
-	defer d.zone.End()
+	n, err := d.push(end, key, v, p, st)
+	d.zone.End()
+	return n, err
+}
+
+// push is Push onto what lookup has found of the key. The zone is locked and
+// being changed.
+func (d *Dict) push(end End, key string, v Value, p shm.Ptr, st state) (int, error) {
 	switch {
 	case st == stale && d.header(p).kind() == list:
 		d.clearList(p)
