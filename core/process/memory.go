@@ -1,7 +1,6 @@
 package process
 
 import (
-	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 	"strconv"
@@ -9,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"moongate/core/heap"
 )
 
 // Limits of the garbage collector in a worker: the heap may grow by
@@ -29,14 +30,13 @@ func settleMemory(environ []string) {
 	if v, ok := lookup(environ, "GOGC"); ok && v != workerGOGC {
 		return
 	}
-	newCollector().settle()
+	new(collector).settle()
 }
 
 // collector sets GOGC anew after each collection: a load may make the heap many
 // times what it was at the start. After the load it has what the peak took
 // given back, which the runtime by itself keeps for the next one.
 type collector struct {
-	sample  []metrics.Sample
 	percent int
 
 	// watch runs rest when the process may have become quiet; watching until
@@ -47,32 +47,26 @@ type collector struct {
 	used time.Duration
 }
 
-func newCollector() *collector {
-	return &collector{sample: []metrics.Sample{{Name: "/gc/heap/live:bytes"}}}
-}
-
-// token is garbage whose finalizer tells of a collection. It is too large for
-// the allocator to put it together with others.
-type token struct{ _ [16]byte }
-
 // settle sets GOGC for the heap as it is, now and after each collection.
 func (c *collector) settle() {
-	metrics.Read(c.sample)
-	if c.sample[0].Value.Kind() != metrics.KindUint64 {
-		return
-	}
-	// Setting it stops all threads for a moment, which a small change is not worth.
-	const much = 4
-	if p := gcPercent(c.sample[0].Value.Uint64()); max(p-c.percent, c.percent-p) > c.percent/much {
-		c.percent = p
-		debug.SetGCPercent(p)
-	}
-	runtime.SetFinalizer(new(token), func(*token) {
-		c.settle()
+	c.set(heap.Live())
+	heap.Watch(func(live uint64) (more bool) {
+		c.set(live)
 		if c.watching.CompareAndSwap(false, true) {
 			c.begin()
 		}
+		return true
 	})
+}
+
+// set sets GOGC for a heap of that many live bytes; 0 if they are not known.
+func (c *collector) set(live uint64) {
+	// Setting it stops all threads for a moment, which a small change is not worth.
+	const much = 4
+	if p := gcPercent(live); live > 0 && max(p-c.percent, c.percent-p) > c.percent/much {
+		c.percent = p
+		debug.SetGCPercent(p)
+	}
 }
 
 const (

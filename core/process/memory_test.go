@@ -12,7 +12,7 @@ import (
 func TestCollectorFollowsHeap(t *testing.T) {
 	old := debug.SetGCPercent(400)
 	t.Cleanup(func() { debug.SetGCPercent(old) })
-	newCollector().settle()
+	new(collector).settle()
 	live := make([]byte, 2*heapHeadroom)
 	gogc := []metrics.Sample{{Name: "/gc/gogc:percent"}}
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
@@ -41,7 +41,7 @@ func TestMemoryAfterPeak(t *testing.T) {
 		t.Fatalf("%d bytes are not needed after the peak", unneeded())
 	}
 
-	c := newCollector()
+	c := new(collector)
 	c.used = processorTime() - quietTime // as if the process had been at work
 	c.watching.Store(true)
 	c.rest()

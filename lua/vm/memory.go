@@ -3,13 +3,15 @@ package vm
 import (
 	"os"
 	"runtime"
-	"runtime/metrics"
+	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync/atomic"
 
 	lua "github.com/yuin/gopher-lua"
 	"golang.org/x/sys/unix"
+
+	"moongate/core/heap"
 )
 
 // This file is the ceiling of memory. A script that fills a table for ever would take the process down, and with it the
@@ -17,7 +19,8 @@ import (
 // for they are Go's: the ceiling is that of the live heap, which the collector tells after each of its cycles. Until then
 // the heap may grow to a multiple of it (GOGC).
 
-// Bounds of the ceiling that is used when the options have none: a quarter of the memory there is.
+// Bounds of the ceiling that is used when the options have none: a quarter of the memory there is, and never more than
+// half of GOMEMLIMIT, beyond which the collector would do nothing but collect.
 const (
 	memoryShare    = 4
 	leastMaxMemory = 256 << 20
@@ -31,39 +34,27 @@ type ceiling struct {
 	closed atomic.Bool
 }
 
-// collected is garbage whose finalizer tells of a cycle of the collector. It is too large for the allocator to put it
-// together with others.
-type collected struct{ _ [16]byte }
-
-// watch compares the live heap with the limit after each cycle.
+// watch compares the live heap with the limit, now and after each cycle.
 func (c *ceiling) watch() {
-	if c.closed.Load() {
-		return
-	}
-	c.over.Store(c.liveHeap() > c.limit)
-	runtime.SetFinalizer(new(collected), func(*collected) { c.watch() })
+	c.compare(heap.Live())
+	heap.Watch(func(live uint64) (more bool) {
+		c.compare(live)
+		return !c.closed.Load()
+	})
 }
 
-// liveHeap is what the last cycle found to be in use, in bytes.
-func (c *ceiling) liveHeap() uint64 {
-	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
-	metrics.Read(sample)
-	if sample[0].Value.Kind() != metrics.KindUint64 {
-		return 0
-	}
-	return sample[0].Value.Uint64()
-}
+func (c *ceiling) compare(live uint64) { c.over.Store(live > c.limit) }
 
 // outOfMemory raises an error unless what is over the ceiling is garbage by now, as it is when the script that had it has
 // ended. The instruction loop calls it at instructions that make values.
 func (v *VM) outOfMemory(l *lua.LState) {
 	runtime.GC()
-	if v.ceiling.over.Store(v.ceiling.liveHeap() > v.ceiling.limit); v.ceiling.over.Load() {
+	if v.ceiling.compare(heap.Live()); v.ceiling.over.Load() {
 		raiseMemory(l)
 	}
 }
 
-// defaultMaxMemory is the ceiling of a process on this machine, in this control group.
+// defaultMaxMemory is the ceiling of a process on this machine, in this control group, with this environment.
 func defaultMaxMemory() uint64 {
 	var total uint64 = mostMaxMemory * memoryShare
 	var info unix.Sysinfo_t
@@ -75,5 +66,7 @@ func defaultMaxMemory() uint64 {
 			total = min(total, n)
 		}
 	}
-	return min(max(total/memoryShare, leastMaxMemory), mostMaxMemory)
+	const limitShare = 2
+	most := min(max(total/memoryShare, leastMaxMemory), mostMaxMemory)
+	return min(most, uint64(debug.SetMemoryLimit(-1))/limitShare)
 }
