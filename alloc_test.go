@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -148,11 +149,12 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// startServer runs the server in a goroutine of this process.
-func startServer(t *testing.T, dir string) (stop func()) {
+// startServer runs the server in a goroutine of this process, with modules of
+// the test behind its own.
+func startServer(t *testing.T, dir string, extra ...*conf.Module) (stop func()) {
 	done := make(chan int)
 	o := &process.CommandLine{
-		Registry: conf.NewRegistry(modules...), Source: parser.Files{},
+		Registry: conf.NewRegistry(slices.Concat(modules, extra)...), Source: parser.Files{},
 		Prefix: dir + "/", ConfPrefix: dir + "/", File: dir + "/nginx.conf", ErrorLog: "logs/error.log",
 	}
 	go func() { done <- process.Main(o) }()
