@@ -37,6 +37,9 @@ var natives = map[string]lua.LGFunction{
 	"resty.signal":           openSignal,
 	"resty.chash":            openChash,
 	"ngx.base64":             openBase64,
+	"ffi-zlib":               openZlib,
+	"resty.ipmatcher":        openIPMatcher,
+	"resty.jit-uuid":         openUUID,
 }
 
 // openEmpty makes a module that only has to be there.

@@ -202,7 +202,7 @@ func (p *kdfParams) set(t *lua.LTable) error {
 			p.mode = mode
 		case name == "mode":
 			p.mode = int(n)
-		case name == "properties":
+		case name == "properties", name == "pkcs5": // there is one provider, and it checks nothing
 		default:
 			return fmt.Errorf("unknown key %q", name)
 		}
