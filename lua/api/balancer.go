@@ -175,11 +175,6 @@ func enableKeepalive(b *Balancing, l *lua.LState) int {
 	return ret(l, lua.LTrue)
 }
 
-// inSeconds is a time given in seconds, in whole milliseconds.
-func inSeconds(n float64) time.Duration {
-	return time.Duration(min(n, maxSeconds)*1000) * time.Millisecond
-}
-
 // keepaliveArg is argument n of enable_keepalive, if it is there.
 func keepaliveArg(l *lua.LState, n int) (float64, bool) {
 	v := l.Get(n)

@@ -142,7 +142,7 @@ func tcpSetKeepalive(l *lua.LState) int {
 	conf := Loc.Of(c.scope())
 	timeout, size := conf.KeepaliveTimeout.V, int(conf.PoolSize.V)
 	if l.Get(2) != lua.LNil {
-		timeout = time.Duration(vm.CheckInt(l, 2)) * time.Millisecond
+		timeout = inMsec(vm.CheckNumber(l, 2))
 	}
 	if l.Get(3) != lua.LNil {
 		size = vm.CheckInt(l, 3)

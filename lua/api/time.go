@@ -1,6 +1,7 @@
 package api
 
 import (
+	"math"
 	"time"
 
 	lua "github.com/yuin/gopher-lua"
@@ -67,17 +68,31 @@ func ngxParseHTTPTime(_ *Ctx, l *lua.LState) int {
 	return ret(l, vm.Number(t))
 }
 
+// inMsec is a time given in milliseconds, of which a fraction is dropped. What is
+// beyond the range of time.Duration, some three centuries, is the longest there is.
+func inMsec(n float64) time.Duration {
+	const most = math.MaxInt64 / int64(time.Millisecond)
+	if n >= float64(most) {
+		return time.Duration(most) * time.Millisecond
+	}
+	return time.Duration(n) * time.Millisecond
+}
+
+// inSeconds is a time given in seconds, in whole milliseconds.
+func inSeconds(n float64) time.Duration { return inMsec(n * 1000) }
+
 // ngxSleep is ngx.sleep(seconds).
 func ngxSleep(c *Ctx, l *lua.LState) int {
 	if n := l.GetTop(); n != 1 {
 		vm.Errorf(l, "attempt to pass %d arguments, but accepted 1", n)
 	}
-	msec := int64(vm.CheckNumber(l, 1) * 1000)
+	d := inSeconds(vm.CheckNumber(l, 1))
+	msec := d.Milliseconds()
 	if msec < 0 {
 		vm.Errorf(l, `invalid sleep duration "%d"`, msec)
 	}
 	if !c.debugging() {
-		c.Sleep(l, time.Duration(msec)*time.Millisecond)
+		c.Sleep(l, d)
 		return 0
 	}
 	c.debugf("lua ready to sleep for %d ms", msec)
@@ -87,7 +102,7 @@ func ngxSleep(c *Ctx, l *lua.LState) int {
 			c.debugf("lua clean up the timer for pending ngx.sleep")
 		}
 	}()
-	c.Sleep(l, time.Duration(msec)*time.Millisecond)
+	c.Sleep(l, d)
 	if over = true; c.R != nil {
 		c.debugf(`lua sleep timer expired: "%s?%s"`, c.R.URI, c.R.Args)
 	}

@@ -51,7 +51,7 @@ func (c *Ctx) newTimer(l *lua.LState, every bool) int {
 	if n < 2 {
 		vm.Errorf(l, "expecting at least 2 arguments but got %d", n)
 	}
-	delay := time.Duration(vm.CheckNumber(l, 1)*1000) * time.Millisecond
+	delay := inSeconds(vm.CheckNumber(l, 1))
 	if every && delay == 0 {
 		vm.Errorf(l, "delay cannot be zero")
 	}
