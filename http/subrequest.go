@@ -2,6 +2,7 @@ package http
 
 import (
 	"errors"
+	"slices"
 
 	"moongate/core/event"
 	"moongate/http/wire"
@@ -188,6 +189,9 @@ func (sr *Request) Wait() error {
 		f := sr.Loop().Current()
 		sr.sub.waiters = append(sr.sub.waiters, f)
 		f.Park()
+		if i := slices.Index(sr.sub.waiters, f); i >= 0 {
+			sr.sub.waiters = slices.Delete(sr.sub.waiters, i, i+1) // f may soon run something else
+		}
 		if err := f.Err(); err != nil {
 			return err
 		}

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"time"
-
 	lua "github.com/yuin/gopher-lua"
 
 	"moongate/core/event"
@@ -69,6 +67,12 @@ func semPost(_ *Ctx, l *lua.LState, s *semaphore) int {
 			vm.Errorf(l, "positive number required")
 		}
 	}
+	s.post(n)
+	return ret(l, lua.LTrue)
+}
+
+// post adds n resources, which the waiters have in their order.
+func (s *semaphore) post(n int) {
 	s.count += n
 	for s.count > 0 && len(s.waiters) > 0 {
 		w := s.waiters[0]
@@ -77,7 +81,6 @@ func semPost(_ *Ctx, l *lua.LState, s *semaphore) int {
 		w.granted = true
 		w.fiber.Ready()
 	}
-	return ret(l, lua.LTrue)
 }
 
 // semWait is sema:wait(seconds).
@@ -99,14 +102,20 @@ func semWait(c *Ctx, l *lua.LState, s *semaphore) int {
 		s.count--
 		return ret(l, lua.LTrue)
 	}
-	msec := int64(d * 1000)
-	if msec == 0 {
+	limit := inSeconds(d)
+	if limit == 0 {
 		return fail(l, "timeout")
 	}
 	w := &semWaiter{fiber: c.Loop.Current()}
 	s.waiters = append(s.waiters, w)
-	defer s.forget(w)
-	c.wait(l, func() { w.fiber.ParkFor(time.Duration(msec) * time.Millisecond) })
+	returned := false
+	defer func() {
+		if s.forget(w); !returned && w.granted {
+			s.post(1) // this one was killed: the next has it
+		}
+	}()
+	c.wait(l, func() { w.fiber.ParkFor(limit) })
+	returned = true
 	if !w.granted {
 		l.Push(lua.LFalse)
 		l.Push(lua.LString(textTimeout))
@@ -115,7 +124,7 @@ func semWait(c *Ctx, l *lua.LState, s *semaphore) int {
 	return ret(l, lua.LTrue)
 }
 
-// forget takes a waiter off the list; what a killed one was granted goes to the next.
+// forget takes a waiter off the list, if it is there still.
 func (s *semaphore) forget(w *semWaiter) {
 	for i := range s.waiters {
 		if s.waiters[i] == w {

@@ -109,19 +109,27 @@ func threadWait(c *Ctx, l *lua.LState) int {
 	}
 	for {
 		f := c.Loop.Current()
-		for _, lt := range list {
-			lt.waiter = f
-		}
-		c.wait(l, func() { f.Park() })
-		for _, lt := range list {
-			lt.waiter = nil
-		}
+		c.awaitThreads(l, f, list)
 		for _, lt := range list {
 			if lt.over {
 				return c.collect(l, lt)
 			}
 		}
 	}
+}
+
+// awaitThreads parks the fiber until one of the threads has ended. They forget it even if it is killed meanwhile: it may
+// soon run something else.
+func (c *Ctx) awaitThreads(l *lua.LState, f *event.Fiber, list []*lightThread) {
+	for _, lt := range list {
+		lt.waiter = f
+	}
+	defer func() {
+		for _, lt := range list {
+			lt.waiter = nil
+		}
+	}()
+	c.wait(l, func() { f.Park() })
 }
 
 // collect returns what a light thread returned: true and its values, or false and the error. OpenResty hands over
