@@ -117,7 +117,9 @@ func (h *HeadersIn) reindex() {
 
 func (h *HeadersIn) reset() {
 	clear(h.List)
-	*h = HeadersIn{List: h.List[:0], ContentLength: -1, KeepAlive: -1}
+	list := h.List[:0]
+	*h = HeadersIn{} // in place: a value made of the old one would be put together elsewhere and copied
+	h.List, h.ContentLength, h.KeepAlive = list, -1, -1
 }
 
 // HeadersOut is the response header. Fields with a place of their own are sent
@@ -218,7 +220,9 @@ func (h *HeadersOut) ClearLastModified() {
 func (h *HeadersOut) reset() {
 	clear(h.List)
 	clear(h.Trailers)
-	*h = HeadersOut{List: h.List[:0], Trailers: h.Trailers[:0], ContentLength: -1, LastModified: -1}
+	list, trailers := h.List[:0], h.Trailers[:0]
+	*h = HeadersOut{} // in place, as in HeadersIn.reset
+	h.List, h.Trailers, h.ContentLength, h.LastModified = list, trailers, -1, -1
 }
 
 // ClearAcceptRanges makes ranges inapplicable, as a filter that changes the

@@ -76,16 +76,14 @@ func (l *Loop) DelTimer(t *Timer) {
 // disarm is DelTimer for timers whose owner lives on and will arm them again: the heap entry stays.
 func (t *Timer) disarm() { t.at = 0 }
 
-// nextTimer is the time until the next timer in milliseconds, rounded up, -1 when there is none.
+// nextTimer is the time in milliseconds, rounded up, until the next timer can be due, -1 when there is none. Entries of
+// timers postponed or disarmed since are not looked for: the loop wakes up once for each, long after, instead of putting
+// one right with each request.
 func (l *Loop) nextTimer() int64 {
-	h := &l.timers
-	for len(*h) > 0 {
-		if top := (*h)[0]; top.t.at == top.key {
-			return max((top.key-l.usec+999)/1000, 0)
-		}
-		h.settle()
+	if len(l.timers) == 0 {
+		return -1
 	}
-	return -1
+	return max((l.timers[0].key-l.usec+999)/1000, 0)
 }
 
 // expireTimers fires what is due, in the order of the deadlines.

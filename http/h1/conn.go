@@ -83,7 +83,9 @@ func (p *pool) put(h *conn) {
 		return
 	}
 	clear(h.iov)
-	*h = conn{pool: p, in: h.in, marks: h.marks[:0], out: h.out[:0], iov: h.iov[:0], scratch: h.scratch[:0]}
+	in, marks, out, iov, scratch := h.in, h.marks[:0], h.out[:0], h.iov[:0], h.scratch[:0]
+	*h = conn{} // in place: a value made of the old one would be put together elsewhere and copied
+	h.pool, h.in, h.marks, h.out, h.iov, h.scratch = p, in, marks, out, iov, scratch
 	p.conns = append(p.conns, h)
 }
 

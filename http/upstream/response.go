@@ -36,7 +36,9 @@ type Response struct {
 func (h *Response) reset() {
 	clear(h.List)
 	clear(h.Trailers)
-	*h = Response{List: h.List[:0], Trailers: h.Trailers[:0], ContentLength: -1, LastModified: -1}
+	list, trailers := h.List[:0], h.Trailers[:0]
+	*h = Response{} // in place: a value made of the old one would be put together elsewhere and copied
+	h.List, h.Trailers, h.ContentLength, h.LastModified = list, trailers, -1, -1
 }
 
 // Get returns the first field with an id, nil if there is none.
