@@ -93,6 +93,7 @@ func (p *pipe) openTemp() bool {
 	}
 	p.temp = f
 	if !p.store {
+		e.R.Conn.Action = "reading upstream"
 		e.R.Logf(log.Warn, nil, "an upstream response is buffered to a temporary file %s", f.Name)
 	}
 	return !e.Cacheable || p.writeTemp(e.buf[:e.entry.BodyStart])

@@ -12,6 +12,7 @@ var oddMemcached = speech{
 	modes: []mode{
 		{"memcached", `set $memcached_key $uri; memcached_pass %s; default_type text/plain;`, "keepalive 1;"},
 		{"memcached-gzip", `set $memcached_key $uri; memcached_pass %s; memcached_gzip_flag 2; default_type text/plain;`, "keepalive 1;"},
+		{"memcached-small", `set $memcached_key $uri; memcached_pass %s; memcached_buffer_size 100; default_type text/plain;`, "keepalive 1;"},
 	},
 	odd: []odd{
 		{name: "sound", bytes: "VALUE $path 0 5\r\nhello\r\nEND\r\n"},
@@ -46,6 +47,7 @@ var oddMemcached = speech{
 		{name: "nothing-ever", then: stalls},
 		{name: "reset", then: resets},
 		{name: "half-a-line", bytes: "VALUE $path 0", then: closes},
+		{name: "long-line", bytes: "VALUE $path " + strings.Repeat("0", 100) + " 5\r\nhello\r\nEND\r\n"},
 		{name: "endless-line", bytes: "VALUE $path " + strings.Repeat("0", 100_000)},
 		{name: "head", method: "HEAD", bytes: "VALUE $path 0 5\r\nhello\r\nEND\r\n"},
 		{name: "large", bytes: "VALUE $path 0 300000\r\n" + strings.Repeat("0123456789", 30_000) + "\r\nEND\r\n"},

@@ -52,9 +52,12 @@ func (s *Server) Reload() error { return s.r.reload(Step{}) }
 // Workers are the process ids of the workers.
 func (s *Server) Workers() []int { return s.r.server.children() }
 
+// Path is where a file of the prefix is.
+func (s *Server) Path(name string) string { return s.r.path(name) }
+
 // File is the content of a file of the prefix.
 func (s *Server) File(name string) (string, error) {
-	text, err := os.ReadFile(s.r.path(name))
+	text, err := os.ReadFile(s.Path(name))
 	return string(text), err
 }
 
