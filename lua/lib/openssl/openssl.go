@@ -28,6 +28,9 @@ type maker func(b *library, l *lua.LState, c *native.Class)
 // modules are the modules by their names.
 func modules() map[string]maker {
 	return map[string]maker{
+		"openssl.digest":        openOSSLDigest,
+		"openssl.hmac":          openOSSLHMAC,
+		"openssl.rand":          openOSSLRand,
 		"resty.evp":             openEVP,
 		"resty.hmac":            openRestyHMAC,
 		"resty.openssl":         openTop,

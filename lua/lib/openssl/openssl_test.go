@@ -57,6 +57,9 @@ func TestVectors(t *testing.T) {
 		{"RFC 4231, 4.3, by mac", `local m = require "resty.openssl.mac".new("x", "HMAC", nil, "sha256")
 			m:set_params { key = "Jefe" } return hex(m:final("what do ya want for nothing?"))`,
 			"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"},
+		{"RFC 4231, 4.3, by luaossl", `return hex(require "openssl.hmac".new("Jefe", "sha256"):update("what do ya want "):final("for nothing?"))
+			.. #require "openssl.rand".bytes(9) .. tostring(require "openssl.rand".uniform(3) < 3)`,
+			"5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec38439true"},
 		{"RFC 6070", `return hex(require "resty.openssl.kdf".new("PBKDF2"):derive(20, { pass = "password", salt = "salt", iter = 4096, digest = "sha1" }))`,
 			"4b007901b765489abead49d926f721d065a429c1"},
 		{"RFC 5869, A.1", `local kdf = require "resty.openssl.kdf" return hex(kdf.derive { type = kdf.HKDF, outlen = 42, md = "sha256",
