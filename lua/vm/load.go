@@ -13,7 +13,7 @@ import (
 // compile translates source text and remembers the full name of files for debug.getinfo.
 func (v *VM) compile(src, chunkname string) (*lua.FunctionProto, error) {
 	if strings.HasPrefix(src, "\x1b") {
-		return nil, errors.New(compile.Short(chunkname) + ": cannot load incompatible bytecode")
+		return v.loadDump(src, chunkname)
 	}
 	proto, err := compile.Compile(src, chunkname, v.intrinsics)
 	if err != nil {
@@ -75,7 +75,9 @@ func (v *VM) pushLoaded(l *lua.LState, proto *lua.FunctionProto, err error) int 
 		return 2
 	}
 	ThreadOf(l).used = true
-	l.Push(l.NewFunctionFromProto(proto))
+	fn := l.NewFunctionFromProto(proto)
+	ownUpvalues(fn)
+	l.Push(fn)
 	return 1
 }
 
@@ -92,7 +94,11 @@ func (v *VM) baseLoad(l *lua.LState) int {
 			return v.pushLoaded(l, nil, err)
 		}
 	}
-	if mode := OptString(l, 3, "bt"); !strings.Contains(mode, "t") {
+	form := "t"
+	if strings.HasPrefix(src, "\x1b") {
+		form = "b"
+	}
+	if mode := OptString(l, 3, "bt"); !strings.Contains(mode, form) {
 		return v.pushLoaded(l, nil, errors.New("attempt to load chunk with wrong mode"))
 	}
 	proto, err := v.compile(src, name)

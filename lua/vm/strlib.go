@@ -9,7 +9,7 @@ import (
 func (v *VM) openString() {
 	t := v.library("string", map[string]lua.LGFunction{
 		"len": strLen, "sub": strSub, "upper": strUpper, "lower": strLower, "reverse": strReverse, "rep": v.strRep,
-		"byte": strByte, "char": strChar, "dump": strDump, "format": v.strFormat,
+		"byte": strByte, "char": strChar, "dump": v.strDump, "format": v.strFormat,
 		"find": v.strFind, "match": v.strMatch, "gmatch": v.strGmatch, "gsub": v.strGsub,
 	})
 	setLeaves(t, stringLeaves)
@@ -130,10 +130,4 @@ func strChar(l *lua.LState) int {
 	}
 	l.Push(finish(header, b))
 	return 1
-}
-
-func strDump(l *lua.LState) int {
-	CheckFunction(l, 1)
-	Errorf(l, "unable to dump given function")
-	return 0
 }

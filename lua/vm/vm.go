@@ -72,6 +72,7 @@ type VM struct {
 	matchers []*pattern.Matcher
 	random   *rand.Rand
 
+	dumps   dumps
 	chunks  map[string]*lua.FunctionProto
 	sources map[string]string // "@file" by short chunk name
 	natives map[string]lua.LGFunction
