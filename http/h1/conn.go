@@ -44,7 +44,6 @@ type conn struct {
 	scratch []byte
 	// deadline is when the header has to be complete, in NowMsec.
 	deadline int64
-	corked   bool
 }
 
 // pool keeps the connection states of one worker.

@@ -299,17 +299,13 @@ func ending(r *http.Request) []byte {
 
 // cork holds packets back until they are full (tcp_nopush).
 func (h *conn) cork(r *http.Request) {
-	if !r.Core.TCPNopush.V || h.corked || h.c.Unix {
-		return
-	}
-	if h.c.SetOption(unix.IPPROTO_TCP, unix.TCP_CORK, 1) == nil {
-		h.corked = true
+	if r.Core.TCPNopush.V {
+		_ = h.c.SetNoPush(true)
 	}
 }
 
 func (h *conn) uncork() {
-	if h.corked && !h.c.Failed {
-		_ = h.c.SetOption(unix.IPPROTO_TCP, unix.TCP_CORK, 0)
+	if !h.c.Failed {
+		_ = h.c.SetNoPush(false)
 	}
-	h.corked = false
 }
