@@ -3,7 +3,6 @@ package http
 import (
 	"slices"
 
-	"moongate/conf"
 	"moongate/core/event"
 )
 
@@ -73,10 +72,6 @@ func (r *Request) watchClient() {
 		})
 	}
 }
-
-// ParseSizeValue reads the argument of a directive that is a size and may
-// contain variables.
-func ParseSizeValue(cf *conf.Conf) (*Complex, error) { return parseSizeValue(cf) }
 
 // Tunneler is a Stream whose connection can become a tunnel.
 type Tunneler interface {

@@ -38,10 +38,8 @@ type MainConf struct {
 	Servers []*ServerConf
 	// Options are the composition root's.
 	Options *Options
-	// AppendStatement and AppendSet are how the rewrite module takes what
-	// AddStatement and AddSet add.
-	AppendStatement func(cf *conf.Conf, s Statement)
-	AppendSet       func(cf *conf.Conf, variable string, values []string, f SetFunc) error
+	// AppendSet is how the rewrite module takes what AddSet adds.
+	AppendSet func(cf *conf.Conf, variable string, values []string, f SetFunc) error
 	// SetVars are the directives that Lua code can call as ndk.set_var.NAME.
 	SetVars SetVars
 	// UpstreamHandshake, when not nil, lets code take part in the TLS handshake
@@ -84,10 +82,9 @@ type ServerConf struct {
 	// Name is the first server_name, for $server_name and redirects.
 	Name string
 	// Names are all of them.
-	Names []ServerName
-	// Locations is the tree of the server's locations.
+	Names     []ServerName
 	locations locationSet
-	// named are its named locations.
+	// named are the scopes of its named locations.
 	named map[string]*conf.Scope
 
 	listens []*Listen
@@ -319,8 +316,8 @@ func locationDirectives() []conf.Directive {
 		s.Msec("send_timeout", in, func(c *LocConf) *conf.Opt[time.Duration] { return &c.SendTimeout }, 60*second),
 		s.Size("send_lowat", in, func(c *LocConf) *conf.Opt[int64] { return &c.SendLowat }, 0, noLowat),
 		s.Size("postpone_output", in, func(c *LocConf) *conf.Opt[int64] { return &c.PostponeOutput }, 1460),
-		conf.Value(s, "limit_rate", inIf, conf.Take1, func(c *LocConf) *conf.Opt[*Complex] { return &c.LimitRate }, nil, parseSizeValue),
-		conf.Value(s, "limit_rate_after", inIf, conf.Take1, func(c *LocConf) *conf.Opt[*Complex] { return &c.LimitRateAfter }, nil, parseSizeValue),
+		conf.Value(s, "limit_rate", inIf, conf.Take1, func(c *LocConf) *conf.Opt[*Complex] { return &c.LimitRate }, nil, ParseSizeValue),
+		conf.Value(s, "limit_rate_after", inIf, conf.Take1, func(c *LocConf) *conf.Opt[*Complex] { return &c.LimitRateAfter }, nil, ParseSizeValue),
 		s.Msec("keepalive_time", in, func(c *LocConf) *conf.Opt[time.Duration] { return &c.KeepaliveTime }, 3600*second),
 		conf.Value(s, "keepalive_timeout", in, conf.Take12, func(c *LocConf) *conf.Opt[KeepaliveTimes] { return &c.Keepalive },
 			KeepaliveTimes{Timeout: 75 * second}, parseKeepalive),
@@ -376,8 +373,9 @@ func CheckPoolSize(cf *conf.Conf, v *int64) error {
 	return nil
 }
 
-// parseSizeValue reads a size that may contain variables.
-func parseSizeValue(cf *conf.Conf) (*Complex, error) {
+// ParseSizeValue reads the argument of a directive that is a size and may
+// contain variables.
+func ParseSizeValue(cf *conf.Conf) (*Complex, error) {
 	c, err := CompileArg(cf, cf.Args[0])
 	if err != nil || !c.Static() {
 		return c, err

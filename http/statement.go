@@ -7,22 +7,13 @@ import (
 	"moongate/conf"
 )
 
-// Statement is a directive that acts in its place among "set", "if" and
-// "rewrite", such as set_by_lua. Declined goes on with the next one, anything
-// else ends the script and is its verdict.
-type Statement func(r *Request) Verdict
-
-// AddStatement appends to the script of the block being read, which the
-// rewrite module runs.
-func AddStatement(cf *conf.Conf, s Statement) { MainOf(cf).AppendStatement(cf, s) }
-
 // SetFunc computes the value that a directive such as set_md5 assigns from the
 // values of its arguments, which live as long as the request. It returns false,
 // having logged why, to end the request with status 500.
 type SetFunc func(r *Request, values []string) (string, bool)
 
-// AddSet appends to the script of the block being read an assignment of what f
-// makes of values, strings with variables. The variable is given with its "$".
+// AddSet appends to the script of the block being read, which the rewrite module
+// runs, an assignment of what f makes of values, strings with variables. The variable is given with its "$".
 func AddSet(cf *conf.Conf, variable string, values []string, f SetFunc) error {
 	return MainOf(cf).AppendSet(cf, variable, values, f)
 }
@@ -69,7 +60,3 @@ func (s SetVars) Directives(args conf.Arity) []conf.Directive {
 
 // Export lets Lua code call the directives.
 func (s SetVars) Export(m *MainConf) { maps.Copy(m.SetVars, s) }
-
-// SetVar returns the directive that Lua code calls by its name, nil if there is
-// none. It takes one value.
-func (r *Request) SetVar(name string) SetFunc { return r.mainConf().SetVars[name] }

@@ -46,7 +46,6 @@ var Module = &http.Module{
 		},
 	},
 	Preconfiguration: func(_ *conf.Conf, m *http.MainConf) error {
-		m.AppendStatement = func(cf *conf.Conf, s http.Statement) { slot.Of(cf.Scope).add(foreign(s)) }
 		m.AppendSet = func(cf *conf.Conf, variable string, values []string, f http.SetFunc) error {
 			return slot.Of(cf.Scope).addComputed(cf, variable, values, f)
 		}

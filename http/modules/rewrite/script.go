@@ -146,16 +146,6 @@ func (s *ifStatement) run(r *http.Request, st state) state {
 	return s.body.run(r, st)
 }
 
-// foreign is a statement of another module.
-type foreign http.Statement
-
-func (f foreign) run(r *http.Request, st state) state {
-	if v := f(r); v != http.Declined {
-		return st.end(v)
-	}
-	return st
-}
-
 // rewriteStatement is "rewrite".
 type rewriteStatement struct {
 	regex *http.Regex
