@@ -63,10 +63,10 @@ type Cycle struct {
 
 // hooks are what modules do at the turns of a process's life.
 type hooks struct {
-	complete, init []func() error
-	start          []func(w *Worker) error
-	quit, exit     []func(w *Worker)
-	child          []func(w *Worker)
+	init       []func() error
+	start      []func(w *Worker) error
+	quit, exit []func(w *Worker)
+	child      []func(w *Worker)
 }
 
 // Of returns the engine's part of a configuration.
@@ -81,10 +81,6 @@ func (c *Cycle) LogEnv() *log.Env { return c.logEnv }
 
 // Shared are the counters that all processes share.
 func (c *Cycle) Shared() *Shared { return c.shared }
-
-// OnComplete has f called when the whole configuration was read, in every
-// process and by -t and -s too (nginx's init_conf). The error stops the start.
-func (c *Cycle) OnComplete(f func() error) { c.hooks.complete = append(c.hooks.complete, f) }
 
 // OnInit has f called when sockets, logs and zones are open: once in the
 // master, and again in each worker before OnStart, as memory is not inherited
@@ -157,11 +153,6 @@ func (c *Cycle) complete() error {
 	}
 	if !c.Conf.Test && c.Core.Master.V {
 		c.cloneReuseport(int(c.Core.Workers.V))
-	}
-	for _, f := range c.hooks.complete {
-		if err := f(); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -23,8 +23,7 @@
 // While the configuration is read a module declares with the [Cycle] what it
 // needs: [Cycle.Listen], [Cycle.AddZone], [Cycle.AddPath], [Cycle.AddHelper],
 // files in [Cycle.Files], and what it does when processes start and end
-// ([Cycle.OnComplete], [Cycle.OnInit], [Cycle.OnStart], [Cycle.OnQuit],
-// [Cycle.OnExit]). Nothing may be opened or started before OnInit, as the
+// ([Cycle.OnInit], [Cycle.OnStart], [Cycle.OnQuit], [Cycle.OnExit]). Nothing may be opened or started before OnInit, as the
 // configuration may only be tested.
 //
 // # Differences from nginx

@@ -44,9 +44,6 @@ func (t *Thread) Status() Status {
 	return t.co.status
 }
 
-// IsCoroutine tells coroutines and light threads from the main thread of a request.
-func (t *Thread) IsCoroutine() bool { return t.co != nil }
-
 // Parent is the thread that created this one, nil for a request's main thread.
 func (t *Thread) Parent() *Thread { return t.parent }
 

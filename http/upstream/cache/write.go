@@ -169,7 +169,3 @@ func (e *Entry) Free() {
 	}
 	e.updating, e.node = false, 0
 }
-
-// Stalled reports whether the entry is to be freed although it was to be
-// updated.
-func (e *Entry) Stalled() bool { return !e.updated && e.updating && !e.Background }
