@@ -64,17 +64,21 @@ func isNil(v lua.LValue) bool {
 // frame that the caller has pushed, returns.
 func execute(l *lua.LState, bottom *frame) {
 	t := ThreadOf(l)
-	v, rg, stack := t.vm, &t.regs, &t.frames
-	current := at[*frame](l, layout.currentFrame)
-	cf := stack.last()
-	*current = cf
+	cf := t.frames.last()
+	setCurrentFrame(l, cf)
 	t.keepRoom()
 	if cf.Fn.IsG {
 		t.finishGo(cf, cf.Fn.GFunction(l))
 		return
 	}
-	t.high = max(t.high, rg.top)
+	t.high = max(t.high, t.regs.top)
+	t.execute(cf, bottom)
+}
 
+// execute runs the Lua frame cf, which is the current one, until bottom returns.
+func (t *Thread) execute(cf, bottom *frame) {
+	l, v, rg, stack := t.L, t.vm, &t.regs, &t.frames
+	current := at[*frame](l, layout.currentFrame)
 	var (
 		proto              *lua.FunctionProto
 		base, code, consts unsafe.Pointer

@@ -23,7 +23,7 @@ func Call(l *lua.LState, nargs, nret int) {
 	}
 	t.enter(f)
 	setCurrentFrame(l, f)
-	execute(l, f)
+	t.execute(f, f)
 }
 
 // pop takes the value on top of the registers.
@@ -41,8 +41,11 @@ func (t *Thread) pushCall(parent *frame, fn *lua.LFunction, args []lua.LValue, n
 	if end > len(rg.array) {
 		t.growRegisters(end)
 	}
-	rg.array[at] = fn
-	copy(rg.array[at+1:end], args)
+	to := rg.array[at:end]
+	to[0] = fn
+	for i, arg := range args { // few: cheaper than a copy that tells the collector
+		to[i+1] = arg
+	}
 	rg.top = end
 	return t.push(parent, fn, at, len(args), nret)
 }
@@ -56,7 +59,7 @@ func (t *Thread) call(fn *lua.LFunction, args ...lua.LValue) lua.LValue {
 	} else {
 		t.enter(f)
 		setCurrentFrame(t.L, f)
-		execute(t.L, f)
+		t.execute(f, f)
 	}
 	return pop(t.L)
 }

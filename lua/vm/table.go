@@ -233,14 +233,20 @@ func newIndex(t *lua.LTable) *lua.LFunction {
 // storeString stores a field; boxed is the key as a value. It reports false when a metamethod is to be asked.
 func (v *VM) storeString(t *lua.LTable, key string, boxed, value lua.LValue) bool {
 	in := inside(t)
-	if !isNil(t.Metatable) {
-		if _, ok := in.strdict[key]; !ok && !plain(t) {
+	if isNil(value) {
+		if !isNil(t.Metatable) {
+			if _, ok := in.strdict[key]; !ok && !plain(t) {
+				return false
+			}
+		}
+		v.forgetKey(t, boxed)
+		return true
+	}
+	if in.putString(key, value) {
+		if !isNil(t.Metatable) && !plain(t) { // the key is looked for once only, as most keys are there already
+			delete(in.strdict, key)
 			return false
 		}
-	}
-	if isNil(value) {
-		v.forgetKey(t, boxed)
-	} else if in.putString(key, value) {
 		in.list(boxed)
 	}
 	return true
