@@ -202,7 +202,7 @@ moved: // the registers may have moved
 					}
 				}
 			}
-		case lua.OP_SETTABLE:
+		case lua.OP_SETTABLE, lua.OP_SETTABLEKS:
 			if tb, ok := (*reg(base, argA(i))).(*lua.LTable); ok {
 				key, value := rk(base, consts, argB(i)), rk(base, consts, argC(i))
 				if v.store(tb, key, value) {
@@ -215,23 +215,6 @@ moved: // the registers may have moved
 					cf.Pc = pc
 					cf = t.handle(cf, fn, 0, 0, tb, key, value)
 					goto enter
-				}
-			}
-		case lua.OP_SETTABLEKS:
-			if tb, ok := (*reg(base, argA(i))).(*lua.LTable); ok {
-				key, value := rk(base, consts, argB(i)), rk(base, consts, argC(i))
-				if s, ok := key.(lua.LString); ok {
-					if v.storeString(tb, string(s), key, value) {
-						if v.ceiling.over.Load() {
-							v.outOfMemory(l)
-						}
-						continue
-					}
-					if fn := newIndex(tb); fn != nil {
-						cf.Pc = pc
-						cf = t.handle(cf, fn, 0, 0, tb, key, value)
-						goto enter
-					}
 				}
 			}
 		case lua.OP_NEWTABLE:
