@@ -291,8 +291,11 @@ func debugSetMetatable(l *lua.LState) int {
 		ArgError(l, 2, "nil or table expected")
 	}
 	l.SetMetatable(value, mt)
-	if _, ok := value.(lua.LNumber); ok {
-		ThreadOf(l).VM().numberMeta = true
+	switch value.(type) {
+	case lua.LNumber:
+		ThreadOf(l).vm.numberMeta = true
+	case lua.LString:
+		ThreadOf(l).vm.stringMeta, _ = mt.(*lua.LTable)
 	}
 	l.SetTop(1)
 	return 1

@@ -185,7 +185,7 @@ moved: // the registers may have moved
 				self := *reg(base, argB(i))
 				tb, ok := self.(*lua.LTable)
 				if !ok {
-					tb = v.methods(l, self)
+					tb = v.methods(self)
 				}
 				if tb != nil {
 					value, from := indexString(tb, string(s))

@@ -91,11 +91,11 @@ func forRange(l *lua.LState, r *lua.LValue) (start, step float64) {
 }
 
 // methods is the table that indexing a string leads to, nil for other values.
-func (v *VM) methods(l *lua.LState, self lua.LValue) *lua.LTable {
-	if _, ok := self.(lua.LString); !ok {
+func (v *VM) methods(self lua.LValue) *lua.LTable {
+	if _, ok := self.(lua.LString); !ok || v.stringMeta == nil {
 		return nil
 	}
-	tb, _ := l.GetMetaField(self, "__index").(*lua.LTable)
+	tb, _ := inside(v.stringMeta).strdict["__index"].(*lua.LTable)
 	return tb
 }
 

@@ -63,8 +63,8 @@ type VM struct {
 	loaded     *lua.LTable // package.loaded
 	pkg        *lua.LTable
 	preload    *lua.LTable
-	stringMeta *lua.LTable
-	numberMeta bool // debug.setmetatable was called for numbers
+	stringMeta *lua.LTable // of strings, nil for none
+	numberMeta bool        // debug.setmetatable was called for numbers
 	nextFn     *lua.LFunction
 	ipairsIter *lua.LFunction
 	intrinsics compile.Intrinsics
