@@ -14,7 +14,8 @@ type Header struct {
 	ID HeaderID
 	// Off: the field is not to be sent (response headers).
 	Off bool
-	// AsIs: a Location that is not made absolute (response headers).
+	// AsIs: a field that is sent beside what the server makes of the name, and a
+	// Location that is not made absolute (response headers).
 	AsIs bool
 }
 
@@ -197,11 +198,17 @@ func (h *HeadersOut) Suppress(name string) {
 	h.List = append(h.List, Header{Name: name, Off: true})
 }
 
+// AddBeside appends a field as add_header does: the server makes its own of that
+// name all the same.
+func (h *HeadersOut) AddBeside(name, value string) {
+	h.List = append(h.List, Header{Name: name, Value: value, AsIs: true})
+}
+
 // Decided reports whether a field was added or suppressed, so that the server
 // does not make one itself.
 func (h *HeadersOut) Decided(name string) bool {
 	for i := range h.List {
-		if strings.EqualFold(h.List[i].Name, name) {
+		if f := &h.List[i]; !f.AsIs && strings.EqualFold(f.Name, name) {
 			return true
 		}
 	}

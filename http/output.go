@@ -57,8 +57,8 @@ func (r *Request) sendFiltered() Verdict {
 		r.KeepAlive = false
 	}
 	o := &r.Out
-	if o.LastModified != -1 && o.Status != 200 && o.Status != 206 && o.Status != 304 {
-		o.ClearLastModified()
+	if o.Status != 200 && o.Status != 206 && o.Status != 304 {
+		o.LastModified = -1 // one that add_header has made stays
 	}
 	switch {
 	case o.StatusLine != "":
@@ -66,7 +66,6 @@ func (r *Request) sendFiltered() Verdict {
 		r.HeaderOnly = true
 		if o.Status == 204 {
 			o.ContentType, o.ContentLength = "", -1
-			o.ClearLastModified()
 		}
 	}
 	if err := r.Stream.SendHeader(r); err != nil {

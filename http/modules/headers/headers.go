@@ -136,7 +136,7 @@ func headerFilter(r *http.Request) http.Verdict {
 		case f.set != nil:
 			f.set(r, f.name, value)
 		case value != "":
-			r.Out.Add(f.name, value)
+			r.Out.AddBeside(f.name, value)
 		}
 	}
 	for i := range c.trailers {
