@@ -237,6 +237,9 @@ func (x *ctx) include(args []*string, next http.Next) (bool, error) {
 	switch {
 	case n.set != nil:
 		o.InMemory = true
+		if name := strings.ToLower(*n.set); x.page.vars[name] == "" {
+			x.page.vars[name] = "" // those that are under way see it already
+		}
 	case n.stub != nil:
 		o.Done = n.stub.show
 	}
@@ -251,11 +254,8 @@ func (x *ctx) include(args []*string, next http.Next) (bool, error) {
 		return false, err
 	}
 	if n.set != nil {
-		name := strings.ToLower(*n.set)
 		if b := sr.Captured(); b != nil && sr.Out.Status < int(http.StatusSpecialResponse) {
-			x.page.vars[name] = string(b)
-		} else if _, known := x.page.vars[name]; !known {
-			x.page.vars[name] = ""
+			x.page.vars[strings.ToLower(*n.set)] = string(b)
 		}
 	}
 	return true, nil
