@@ -23,7 +23,7 @@ export CGO_ENABLED = 0
 COUNTED = $(GO) test -json -count=1 -parallel 8
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test test-oracle test-directives bench pgo race fuzz lint install clean
+.PHONY: help build run test test-oracle test-directives test-differential bench pgo race fuzz lint install clean
 
 help: ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 22
@@ -44,12 +44,16 @@ test: ## run every test: units, architecture, specifications
 test-oracle: ## run the specifications against the real nginx (MOONGATE_ORACLE=/path/to/nginx)
 	@tests/needs oracle
 	@export MOONGATE_ORACLE="$${MOONGATE_ORACLE:-$$(command -v nginx || echo /usr/sbin/nginx)}"; \
-		{ $(COUNTED) ./tests/spec ./tests/process; $(COUNTED) -run 'TestOdd|TestShared' ./tests/backends; } | $(GO) run ./tests/tally
+		{ $(COUNTED) ./tests/spec ./tests/process ./tests/differential; $(COUNTED) -run 'TestOdd|TestShared' ./tests/backends; } | $(GO) run ./tests/tally
 
 test-directives: ## compare what -t says of every directive with the real nginx; takes minutes (DIRECTIVES=http_access/allow for one)
 	@tests/needs oracle
 	@export MOONGATE_ORACLE="$${MOONGATE_ORACLE:-$$(command -v nginx || echo /usr/sbin/nginx)}"; \
 		$(COUNTED) -run 'TestDirectives/$(DIRECTIVES)' -timeout 1h ./tests/directives | $(GO) run ./tests/tally
+
+test-differential: ## send random requests to Moongate and the real nginx for some minutes (SEED=7 TIMES=50 for others, and as many)
+	@tests/needs oracle
+	@$(COUNTED) -timeout 1h ./tests/differential -args -seed $(or $(SEED),2) -times $(or $(TIMES),20) | $(GO) run ./tests/tally
 
 bench: build ## measure Moongate beside the real nginx (BENCHFLAGS='-case lua -duration 2s')
 	@tests/needs bench

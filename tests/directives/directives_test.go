@@ -159,9 +159,7 @@ func TestDirectives(t *testing.T) {
 	if os.Getenv("MOONGATE_ORACLE") == "" {
 		t.Skip("needs a real nginx: make test-directives")
 	}
-	oracle := spec.FindTarget(t)
-	os.Unsetenv("MOONGATE_ORACLE")
-	ours := spec.FindTarget(t)
+	oracle, ours := spec.FindBoth(t)
 	objects, err := filepath.Glob(oracle.Modules + "/*_http_*.so")
 	if err != nil {
 		t.Fatal(err)

@@ -20,24 +20,52 @@ import (
 // A package that uses it has Main as its TestMain.
 func FindTarget(t *testing.T) *Target {
 	t.Helper()
-	binary := cmp.Or(os.Getenv("MOONGATE_ORACLE"), os.Getenv("MOONGATE_BINARY"))
+	if oracle := os.Getenv("MOONGATE_ORACLE"); oracle != "" {
+		return findOracle(t, oracle)
+	}
+	return findMoongate(t)
+}
+
+// FindBoth returns a real nginx, the one in its usual place when MOONGATE_ORACLE
+// does not name one, and Moongate. Without a real nginx the test is skipped.
+func FindBoth(t *testing.T) (oracle, moongate *Target) {
+	t.Helper()
+	path := cmp.Or(os.Getenv("MOONGATE_ORACLE"), "/usr/sbin/nginx")
+	if _, err := os.Stat(path); err != nil {
+		t.Skip("needs a real nginx: ", err)
+	}
+	return findOracle(t, path), findMoongate(t)
+}
+
+func findOracle(t *testing.T, path string) *Target {
+	t.Helper()
+	target := newTarget(t, path)
+	target.Oracle = true
+	target.Modules = cmp.Or(os.Getenv("MOONGATE_ORACLE_MODULES"), "/usr/lib/nginx/modules")
+	target.Globals = os.Getenv("MOONGATE_ORACLE_GLOBALS")
+	return target
+}
+
+func findMoongate(t *testing.T) *Target {
+	t.Helper()
+	binary := os.Getenv("MOONGATE_BINARY")
 	if binary == "" {
 		var err error
 		if binary, err = build(); err != nil {
 			t.Fatal(err)
 		}
 	}
+	return newTarget(t, binary)
+}
+
+func newTarget(t *testing.T, binary string) *Target {
+	t.Helper()
 	if !filepath.IsAbs(binary) {
 		t.Fatalf("%s is not an absolute path", binary)
 	}
 	target, err := NewTarget(binary)
 	if err != nil {
 		t.Fatal(err)
-	}
-	if os.Getenv("MOONGATE_ORACLE") != "" {
-		target.Oracle = true
-		target.Modules = cmp.Or(os.Getenv("MOONGATE_ORACLE_MODULES"), "/usr/lib/nginx/modules")
-		target.Globals = os.Getenv("MOONGATE_ORACLE_GLOBALS")
 	}
 	return target
 }
