@@ -45,6 +45,13 @@ func modules() map[string]maker {
 		"resty.openssl.pkey":    openPKey,
 		"resty.openssl.rand":    openRand,
 		"resty.openssl.version": openVersion,
+		"resty.openssl.x509":    openX509,
+
+		"resty.openssl.x509.altname": openAltName,
+		"resty.openssl.x509.chain":   openChain,
+		"resty.openssl.x509.csr":     openCSR,
+		"resty.openssl.x509.name":    openName,
+		"resty.openssl.x509.store":   openStore,
 	}
 }
 
