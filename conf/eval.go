@@ -3,6 +3,7 @@ package conf
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 
 	"moongate/parser"
 )
@@ -204,4 +205,22 @@ func (cf *Conf) include(f func(*parser.Block) error) error {
 		*cf = saved
 	}
 	return nil
+}
+
+// IncludeIfThere reads a file, which need not exist, as if its directives stood
+// in the place of the current one.
+func (cf *Conf) IncludeIfThere(name string) error {
+	r, saved := cf.Cycle.reader, *cf
+	name = cf.Cycle.ConfPath(name)
+	b, err := r.Open(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return cf.Errorf("%s", fileError(name, err))
+	}
+	err = cf.eval(b)
+	r.Close()
+	*cf = saved
+	return err
 }

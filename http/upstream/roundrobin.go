@@ -30,11 +30,11 @@ const (
 // ngx_http_upstream_init_round_robin.
 func InitRoundRobin(cf *conf.Conf, u *Upstream) error {
 	u.Init = initRoundRobin
-	if u.Servers == nil {
+	if u.Servers == nil && !u.state {
 		return u.initImplicit(cf)
 	}
 	u.Peers = newPeers(u, false)
-	if len(u.Peers.List) == 0 && !u.resolves() {
+	if len(u.Peers.List) == 0 && !u.resolves() && !u.state {
 		return u.errorf(cf, "no servers")
 	}
 	if err := u.checkResolve(cf); err != nil {

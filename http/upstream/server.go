@@ -39,6 +39,9 @@ func addrs(list []process.Addr) []Addr {
 // serverDirective is "server address [parameters]" in an upstream block.
 func serverDirective(cf *conf.Conf, b *block) error {
 	u := b.Upstream
+	if b.state {
+		return cf.Errorf(`"state" and "server" directives are mutually exclusive`)
+	}
 	s := Server{Weight: 1, MaxFails: 1, FailTimeout: 10}
 	for _, arg := range cf.Args[1:] {
 		if err := s.parameter(cf, u, arg); err != nil {

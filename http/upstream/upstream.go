@@ -39,6 +39,7 @@ var Module = &http.Module{
 		Directives: append([]conf.Directive{
 			conf.Command("upstream", conf.HTTPMain, conf.Braces|conf.Take1, upstreamBlock),
 			slot.Custom("server", conf.HTTPUpstream, conf.OneMore, serverDirective),
+			slot.Custom("state", conf.HTTPUpstream, conf.Take1, stateDirective),
 			slot.Custom("zone", conf.HTTPUpstream, conf.Take12, zoneDirective),
 			conf.Value(slot, "resolver", conf.HTTPUpstream, conf.OneMore,
 				func(b *block) *conf.Opt[*http.ResolverConf] { return &b.resolver }, nil, http.ParseResolver),
@@ -80,6 +81,8 @@ type Upstream struct {
 	// Features are those of the balancing method.
 	Features Feature
 	Servers  []Server
+	// state: the servers are in a file, which may be empty.
+	state bool
 
 	// Method completes the group when the configuration has been read; a
 	// balancing method other than round-robin sets it.
@@ -161,10 +164,24 @@ func upstreamBlock(cf *conf.Conf) error {
 	if err := cf.Block(conf.HTTPUpstream, sc); err != nil {
 		return err
 	}
-	if len(u.Servers) == 0 {
+	if len(u.Servers) == 0 && !u.state {
 		return cf.Errorf("no servers are inside upstream")
 	}
 	return nil
+}
+
+// stateDirective is "state file", where the servers of the group are. It may be
+// empty or missing. (It is of the commercial nginx, which also writes the file.)
+func stateDirective(cf *conf.Conf, b *block) error {
+	switch {
+	case b.state:
+		return conf.ErrDuplicate
+	case len(b.Servers) > 0:
+		return cf.Errorf(`"state" and "server" directives are mutually exclusive`)
+	}
+	err := cf.IncludeIfThere(cf.Args[0])
+	b.state = true
+	return err
 }
 
 // Add returns the upstream that a URL of the configuration names, which is
