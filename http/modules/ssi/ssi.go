@@ -10,11 +10,13 @@ import (
 
 // locConf is what a location says.
 type locConf struct {
-	enable       conf.Opt[bool]
-	silent       conf.Opt[bool]
-	lastModified conf.Opt[bool]
-	valueLen     conf.Opt[int64]
-	types        conf.Opt[*http.TypeSet]
+	ignoreRecycled conf.Opt[bool]  // without effect
+	minFileChunk   conf.Opt[int64] // without effect
+	enable         conf.Opt[bool]
+	silent         conf.Opt[bool]
+	lastModified   conf.Opt[bool]
+	valueLen       conf.Opt[int64]
+	types          conf.Opt[*http.TypeSet]
 }
 
 // mainConf keeps the regular expressions that pages used last.
@@ -52,9 +54,9 @@ func directives() []conf.Directive {
 	return []conf.Directive{
 		slot.Flag("ssi", conf.HTTPAnyIf, func(c *locConf) *conf.Opt[bool] { return &c.enable }, false),
 		slot.Flag("ssi_silent_errors", in, func(c *locConf) *conf.Opt[bool] { return &c.silent }, false),
-		slot.Flag("ssi_ignore_recycled_buffers", in, func(*locConf) *conf.Opt[bool] { return new(conf.Opt[bool]) }, false,
+		slot.Flag("ssi_ignore_recycled_buffers", in, func(c *locConf) *conf.Opt[bool] { return &c.ignoreRecycled }, false,
 			conf.NoEffect[bool]("no buffer is recycled before it is sent")),
-		slot.Size("ssi_min_file_chunk", in, func(*locConf) *conf.Opt[int64] { return new(conf.Opt[int64]) }, 1024,
+		slot.Size("ssi_min_file_chunk", in, func(c *locConf) *conf.Opt[int64] { return &c.minFileChunk }, 1024,
 			conf.NoEffect[int64]("what is sent was read already")),
 		slot.Size("ssi_value_length", in, func(c *locConf) *conf.Opt[int64] { return &c.valueLen }, 255),
 		http.TypesDirective(slot, "ssi_types", in, func(c *locConf) *conf.Opt[*http.TypeSet] { return &c.types }, "text/html", "text/html"),
