@@ -281,6 +281,7 @@ func tcpSetTimeout(l *lua.LState) int {
 	d := timeoutArg(l, 2)
 	if s := socketArg[tcpSock](l); s != nil {
 		s.wants = timeouts{d, d, d}
+		s.showTimeouts(l, 2, 2, 2)
 	}
 	return 0
 }
@@ -291,8 +292,21 @@ func tcpSetTimeouts(l *lua.LState) int {
 	want := timeouts{timeoutArg(l, 2), timeoutArg(l, 3), timeoutArg(l, 4)}
 	if s := socketArg[tcpSock](l); s != nil {
 		s.wants = want
+		s.showTimeouts(l, 2, 3, 4)
 	}
 	return 0
+}
+
+// showTimeouts puts the arguments of those numbers into the object of a request's socket, where OpenResty has its
+// timeouts. Those of other sockets, of which there are many, are not worth it.
+func (s *tcpSock) showTimeouts(l *lua.LState, connect, send, read int) {
+	if s.kind == upstreamSock {
+		return
+	}
+	t := vm.CheckTable(l, 1)
+	t.RawSetInt(2, l.Get(connect))
+	t.RawSetInt(4, l.Get(send))
+	t.RawSetInt(5, l.Get(read))
 }
 
 func tcpGetReusedTimes(l *lua.LState) int {
