@@ -259,6 +259,9 @@ func (c *Cycle) initModules() error {
 	return nil
 }
 
+// Replaces tells, while the modules are initialized, whether the cycle takes the place of one that is in use.
+func (c *Cycle) Replaces() bool { return c.old != nil }
+
 // commit lets go of what only the old cycle used.
 func (c *Cycle) commit(old *Cycle) {
 	if old == nil {

@@ -22,8 +22,12 @@ var workerFuncs = []Func{
 	}},
 }
 
-// workerID is ngx.worker.id(): nil in the master and in the privileged agent.
+// workerID is ngx.worker.id(): nil in the master and in the privileged agent, but 0 when init_by_lua runs for the first
+// time: nginx becomes a master after that.
 func workerID(c *Ctx, l *lua.LState) int {
+	if c.Phase == Init && c.Worker == nil && !c.Cycle.Replaces() {
+		return ret(l, zero)
+	}
 	if c.Worker == nil || c.Worker.ID < 0 {
 		return ret(l, lua.LNil)
 	}
