@@ -1,6 +1,8 @@
 package api
 
 import (
+	"math"
+
 	lua "github.com/yuin/gopher-lua"
 
 	"moongate/core/event"
@@ -31,12 +33,11 @@ func openSemaphore(l *lua.LState) int {
 	mod.RawSetString("version", lua.LString(moduleVersion))
 	mod.RawSetString("new", l.NewFunction(func(l *lua.LState) int {
 		n := 0
-		if v := l.Get(1); lua.LVAsBool(v) {
-			f, ok := vm.ToNumber(v)
-			if !ok || f < 0 {
+		if f, ok := vm.ToNumber(l.Get(1)); ok {
+			if f < 0 {
 				vm.Errorf(l, "no negative number")
 			}
-			n = int(f)
+			n = vm.ToInt(f)
 		}
 		t := vm.NewTable(0, 1)
 		t.RawSetString("sem", &lua.LUserData{Value: &semaphore{count: n}, Metatable: lua.LNil})
@@ -61,9 +62,8 @@ func checkSemaphore(l *lua.LState) *semaphore {
 // semPost is sema:post(n?): it wakes as many waiters.
 func semPost(_ *Ctx, l *lua.LState, s *semaphore) int {
 	n := 1
-	if v := l.Get(2); lua.LVAsBool(v) {
-		f, ok := vm.ToNumber(v)
-		if n = int(f); !ok || n < 1 {
+	if f, ok := vm.ToNumber(l.Get(2)); ok {
+		if n = min(vm.ToInt(f), math.MaxInt32); n < 1 {
 			vm.Errorf(l, "positive number required")
 		}
 	}

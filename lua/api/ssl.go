@@ -132,7 +132,7 @@ func connected(call func(c *Ctx, l *lua.LState, t *tls.Conn) int) func(c *Ctx, l
 // retErr returns two nils and a message, as functions with two results do.
 func retErr(l *lua.LState, msg string) int {
 	l.Push(lua.LNil)
-	return fail(l, msg)
+	return 1 + fail(l, msg)
 }
 
 // logHandshake logs a line of nginx's debug log.

@@ -192,9 +192,6 @@ var parseFuncs = []Func{
 
 // verifyClient is ssl.verify_client(client_certs, depth?, trusted_certs?).
 func verifyClient(c *Ctx, l *lua.LState, t *tls.Conn) int {
-	if c.Phase != SSLCert {
-		return fail(l, disabledHere)
-	}
 	depth := -1
 	if lua.LVAsBool(l.Get(2)) {
 		depth = vm.CheckInt(l, 2)

@@ -53,7 +53,12 @@ var sslFuncs = slices.Concat(certFuncs(downstreamPairs), parseFuncs, []Func{
 	{"get_server_random", anywhere, connected(func(_ *Ctx, l *lua.LState, t *tls.Conn) int { return secretBytes(l, t.ServerRandom()) })},
 	{"get_session_master_key", anywhere, connected(func(_ *Ctx, l *lua.LState, t *tls.Conn) int { return secretBytes(l, t.MasterSecret()) })},
 	{"get_req_shared_ssl_ciphers", anywhere, connected(sharedCiphers)},
-	{"verify_client", anywhere, connected(verifyClient)},
+	{"verify_client", anywhere, func(c *Ctx, l *lua.LState) int {
+		if c.Phase&(SSLCert|Init) == 0 {
+			return fail(l, disabledHere)
+		}
+		return connected(verifyClient)(c, l)
+	}},
 	{"export_keying_material", anywhere, connected(exportKeyingMaterial)},
 	{"export_keying_material_early", anywhere, connected(func(_ *Ctx, l *lua.LState, _ *tls.Conn) int {
 		return fail(l, "SSL_export_keying_material_early() failed") // there is no early data

@@ -27,7 +27,10 @@ type lightThread struct {
 
 // threadSpawn is ngx.thread.spawn(f, …): the new thread runs until it waits, and then its parent goes on.
 func threadSpawn(c *Ctx, l *lua.LState) int {
-	fn := vm.CheckFunction(l, 1)
+	fn, ok := l.Get(1).(*lua.LFunction)
+	if !ok {
+		vm.ArgError(l, 1, "Lua function expected")
+	}
 	args := make([]lua.LValue, 0, l.GetTop())
 	for i, n := 2, l.GetTop(); i <= n; i++ {
 		args = append(args, l.Get(i))

@@ -69,11 +69,17 @@ func ngxParseHTTPTime(_ *Ctx, l *lua.LState) int {
 }
 
 // inMsec is a time given in milliseconds, of which a fraction is dropped. What is
-// beyond the range of time.Duration, some three centuries, is the longest there is.
+// beyond the range of time.Duration, some three centuries, is the longest there is;
+// what is no number is none.
 func inMsec(n float64) time.Duration {
 	const most = math.MaxInt64 / int64(time.Millisecond)
-	if n >= float64(most) {
+	switch {
+	case n != n:
+		return 0
+	case n >= float64(most):
 		return time.Duration(most) * time.Millisecond
+	case n <= -float64(most):
+		return -time.Duration(most) * time.Millisecond
 	}
 	return time.Duration(n) * time.Millisecond
 }
