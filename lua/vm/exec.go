@@ -60,9 +60,9 @@ func isNil(v lua.LValue) bool {
 	return ok
 }
 
-// execute is the mainLoop of the states of this package: it runs the frame on top of the call stack until bottom, the
+// mainLoop is the mainLoop of the states of this package: it runs the frame on top of the call stack until bottom, the
 // frame that the caller has pushed, returns.
-func execute(l *lua.LState, bottom *frame) {
+func mainLoop(l *lua.LState, bottom *frame) {
 	t := ThreadOf(l)
 	cf := t.frames.last()
 	setCurrentFrame(l, cf)
@@ -72,11 +72,11 @@ func execute(l *lua.LState, bottom *frame) {
 		return
 	}
 	t.high = max(t.high, t.regs.top)
-	t.execute(cf, bottom)
+	execute(t, cf, bottom)
 }
 
 // execute runs the Lua frame cf, which is the current one, until bottom returns.
-func (t *Thread) execute(cf, bottom *frame) {
+func execute(t *Thread, cf, bottom *frame) {
 	l, v, rg, stack := t.L, t.vm, &t.regs, &t.frames
 	current := at[*frame](l, layout.currentFrame)
 	var (

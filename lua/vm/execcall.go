@@ -23,7 +23,7 @@ func Call(l *lua.LState, nargs, nret int) {
 	}
 	t.enter(f)
 	setCurrentFrame(l, f)
-	t.execute(f, f)
+	execute(t, f, f)
 }
 
 // pop takes the value on top of the registers.
@@ -59,7 +59,7 @@ func (t *Thread) call(fn *lua.LFunction, args ...lua.LValue) lua.LValue {
 	} else {
 		t.enter(f)
 		setCurrentFrame(t.L, f)
-		t.execute(f, f)
+		execute(t, f, f)
 	}
 	return pop(t.L)
 }

@@ -58,7 +58,7 @@ func (v *VM) newThread(depth int) *Thread {
 	l := &t.state
 	t.L = l
 	t.makeStacks(regs(v.original))
-	setMainLoop(l, execute)
+	setMainLoop(l, mainLoop)
 	t.tracer = t.keepTrace
 	l.Panic = raiseTop
 	keepUpvalues(l)
