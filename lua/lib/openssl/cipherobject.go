@@ -214,7 +214,7 @@ func cipherDerive(l *lua.LState) int {
 	const saltSize = 8
 	o, password := native.Self[*cipherObject](l), vm.CheckString(l, 2)
 	salt, name := optStr(l, 3), vm.OptString(l, 5, "sha1")
-	kind := digestBy(name)
+	kind := keyedDigestBy(name)
 	if kind == nil {
 		l.Push(lua.LNil)
 		return 1 + fail(l, "cipher:derive: invalid digest type %q", name)

@@ -70,6 +70,14 @@ func digestBy(name string) *digestKind {
 	return digests[name]
 }
 
+// keyedDigestBy is digestBy without the empty one, of which no key or MAC can be made.
+func keyedDigestBy(name string) *digestKind {
+	if kind := digestBy(name); kind != nil && kind.make().Size() > 0 {
+		return kind
+	}
+	return nil
+}
+
 // digestNames are the algorithms that can be listed.
 func digestNames() []string {
 	names := make([]string, 0, len(digests))
@@ -134,7 +142,7 @@ func openHMAC(_ *library, l *lua.LState, c *native.Class) {
 	funcs := hashMethods[*hmacObject]("hmac")
 	funcs["new"] = func(l *lua.LState) int {
 		key, name := vm.CheckString(l, 1), vm.OptString(l, 2, "sha1")
-		kind := digestBy(name)
+		kind := keyedDigestBy(name)
 		if kind == nil {
 			return fail(l, "hmac.new: invalid digest type %q: unsupported", name)
 		}
@@ -151,7 +159,7 @@ func openMAC(_ *library, l *lua.LState, c *native.Class) {
 		if !strings.EqualFold(name, "hmac") {
 			return fail(l, "mac.new: invalid mac type %q: unsupported", name)
 		}
-		kind := digestBy(optStr(l, 4))
+		kind := keyedDigestBy(optStr(l, 4))
 		if kind == nil {
 			return fail(l, "mac.new: invalid cipher or digest type: unsupported")
 		}
@@ -160,7 +168,7 @@ func openMAC(_ *library, l *lua.LState, c *native.Class) {
 	funcs["set_params"] = func(l *lua.LState) int {
 		m, t := native.Self[*macObject](l), options(l, 2)
 		if name := field(t, "digest"); name != "" {
-			kind := digestBy(name)
+			kind := keyedDigestBy(name)
 			if kind == nil {
 				return refuse(l, "mac:set_params: invalid digest type %q", name)
 			}

@@ -181,6 +181,13 @@ func evpVerifier(c *native.Class) map[string]lua.LGFunction {
 
 // evpCert is Cert: new(PEM or DER), get_der(), get_fingerprint(digest), get_public_key(), verify_trust(file).
 func evpCert(c *native.Class) map[string]lua.LGFunction {
+	self := func(l *lua.LState) *evpObject {
+		o := native.Self[*evpObject](l)
+		if o.cert == nil {
+			vm.ArgError(l, 1, "bad object")
+		}
+		return o
+	}
 	return map[string]lua.LGFunction{
 		"new": func(l *lua.LState) int {
 			text, ok := str(l, 2)
@@ -197,10 +204,10 @@ func evpCert(c *native.Class) map[string]lua.LGFunction {
 			}
 			return (&evpObject{key: k, scheme: defaultScheme(), cert: cert}).ret(l, c)
 		},
-		"get_der":        func(l *lua.LState) int { return retBytes(l, native.Self[*evpObject](l).cert.Raw) },
+		"get_der":        func(l *lua.LState) int { return retBytes(l, self(l).cert.Raw) },
 		"get_public_key": func(l *lua.LState) int { return native.Return(l, l.Get(1)) },
 		"get_fingerprint": func(l *lua.LState) int {
-			o := native.Self[*evpObject](l)
+			o := self(l)
 			if !o.setDigest(l, 2) {
 				return native.Fail(l, unknownDigest)
 			}
@@ -212,7 +219,7 @@ func evpCert(c *native.Class) map[string]lua.LGFunction {
 			return native.Return(l, lua.LString(strings.Join(pairs, ":")))
 		},
 		"verify_trust": func(l *lua.LState) int {
-			o := native.Self[*evpObject](l)
+			o := self(l)
 			trusted, err := tls.LoadAuthorities(os.ReadFile, vm.CheckString(l, 2))
 			if err != nil {
 				return refuse(l, "%s", tls.Failed(err))
@@ -225,16 +232,20 @@ func evpCert(c *native.Class) map[string]lua.LGFunction {
 	}
 }
 
-// loadCertificate reads a certificate of PEM or DER.
+// loadCertificate reads a certificate of PEM or DER. One with a key too large to do anything with is none.
 func loadCertificate(text []byte) (*x509.Certificate, error) {
 	if !strings.Contains(string(text), "-----BEGIN") {
-		return x509.ParseCertificate(text)
+		cert, err := x509.ParseCertificate(text)
+		if err != nil {
+			return nil, err
+		}
+		return cert, checkSize(cert.PublicKey)
 	}
 	list, err := tls.ParseCertificates(text)
 	if err != nil {
 		return nil, err
 	}
-	return list[0], nil
+	return list[0], checkSize(list[0].PublicKey)
 }
 
 // evpPublicKey is PublicKey: new(PEM or DER).
@@ -291,7 +302,7 @@ func evpDecryptor(c *native.Class) map[string]lua.LGFunction {
 // retCrypt returns an object with the digest of OAEP at argument n.
 func (o *evpObject) retCrypt(l *lua.LState, c *native.Class, n int) int {
 	if name, ok := str(l, n); ok {
-		if o.scheme.oaep = digestBy(name); o.scheme.oaep == nil || o.scheme.oaep.id == 0 {
+		if o.scheme.oaep = digestBy(name); o.scheme.oaep == nil || !o.scheme.oaep.id.Available() {
 			return native.Fail(l, unknownDigest)
 		}
 	}
@@ -302,7 +313,7 @@ func (o *evpObject) retCrypt(l *lua.LState, c *native.Class, n int) int {
 func openRestyHMAC(_ *library, l *lua.LState, c *native.Class) {
 	c.Init(native.Module(l, "0.06", map[string]lua.LGFunction{
 		"new": func(l *lua.LState) int {
-			kind := digestBy(vm.OptString(l, 3, "MD5"))
+			kind := keyedDigestBy(vm.OptString(l, 3, "MD5"))
 			if kind == nil {
 				return native.Return(l, lua.LNil)
 			}

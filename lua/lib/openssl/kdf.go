@@ -59,7 +59,7 @@ const maxDerived = 1 << 20
 
 // hash is the digest of the parameters.
 func (p *kdfParams) hash() (func() hash.Hash, error) {
-	kind := digestBy(p.digest)
+	kind := keyedDigestBy(p.digest)
 	if kind == nil {
 		return nil, fmt.Errorf("invalid digest type %q", p.digest)
 	}
@@ -71,7 +71,10 @@ func derivePBKDF2(p *kdfParams, size int) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return pbkdf2.Key(h, p.pass, []byte(p.salt), max(p.iter, 1), size)
+	if p.iter < 1 {
+		return nil, errors.New("invalid iteration count")
+	}
+	return pbkdf2.Key(h, p.pass, []byte(p.salt), p.iter, size)
 }
 
 func deriveHKDF(p *kdfParams, size int) ([]byte, error) {
@@ -193,7 +196,7 @@ func (p *kdfParams) set(t *lua.LTable) error {
 		case texts[name] != nil:
 			*texts[name] = s
 		case numbers[name] != nil:
-			*numbers[name] = int(n)
+			*numbers[name] = vm.ToInt(n)
 		case name == "mode" && v.Type() == lua.LTString:
 			mode, known := hkdfModes[s]
 			if !known {
@@ -201,7 +204,7 @@ func (p *kdfParams) set(t *lua.LTable) error {
 			}
 			p.mode = mode
 		case name == "mode":
-			p.mode = int(n)
+			p.mode = vm.ToInt(n)
 		case name == "properties", name == "pkcs5": // there is one provider, and it checks nothing
 		default:
 			return fmt.Errorf("unknown key %q", name)
@@ -249,7 +252,7 @@ func kdfDeriveTable(l *lua.LState) int {
 		if !ok && !(n == nidHKDF && field(t, "hkdf_mode") == "1") {
 			return fail(l, `kdf.derive: "outlen" must be set`)
 		}
-		size = int(length)
+		size = vm.ToInt(float64(length))
 	}
 	for _, name := range []string{"pass", "salt", "md", "hkdf_key", "hkdf_info", "tls1_prf_secret", "tls1_prf_seed"} {
 		if v := t.RawGetString(name); v != lua.LNil && v.Type() != lua.LTString {
@@ -258,12 +261,15 @@ func kdfDeriveTable(l *lua.LState) int {
 	}
 	number := func(name string) int {
 		n, _ := vm.ToNumber(t.RawGetString(name))
-		return int(n)
+		return vm.ToInt(n)
 	}
 	p := kdfParams{digest: "sha1", pass: field(t, "pass"), salt: field(t, "salt"), key: field(t, "hkdf_key"),
 		info: field(t, "hkdf_info"), secret: field(t, "tls1_prf_secret"), seed: field(t, "tls1_prf_seed"),
 		mode: number("hkdf_mode"), iter: number("pbkdf2_iter"), n: number("scrypt_N"), r: number("scrypt_r"),
 		p: number("scrypt_p"), max: number("scrypt_maxmem")}
+	if t.RawGetString("pbkdf2_iter") == lua.LNil {
+		p.iter = 1
+	}
 	if md := field(t, "md"); md != "" {
 		p.digest = md
 	}

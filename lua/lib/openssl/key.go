@@ -145,6 +145,18 @@ func generate(kind string, bits int, curve elliptic.Curve) (*key, error) {
 // maxModulus is the greatest size of a key of RSA, in bits, as OpenSSL's OPENSSL_RSA_MAX_MODULUS_BITS.
 const maxModulus = 16384
 
+// maxKeyBytes bounds the encoding of a key: a private one of maxModulus bits has 9.3 kilobytes. It is looked at before the
+// key is decoded, for private ones are checked then.
+const maxKeyBytes = 16 << 10
+
+// checkSize says whether a public key is too large to do anything with.
+func checkSize(public crypto.PublicKey) error {
+	if k, ok := public.(*rsa.PublicKey); ok && k.N.BitLen() > maxModulus {
+		return errBits
+	}
+	return nil
+}
+
 // loadKey reads a key. format is PEM, DER, JWK or *, part is pr (private), pu (public) or *, and password gives the
 // password of an encrypted key, nil if there is none.
 func loadKey(text, format, part string, password func() []byte) (*key, error) {
@@ -165,8 +177,8 @@ func loadKey(text, format, part string, password func() []byte) (*key, error) {
 	case k == nil || part == "pr" && k.private == nil || part == "pu" && isPEM && k.private != nil:
 		return nil, errNoKey
 	}
-	if public, ok := k.public.(*rsa.PublicKey); ok && public.N.BitLen() > maxModulus {
-		return nil, errBits
+	if err := checkSize(k.public); err != nil {
+		return nil, err
 	}
 	if part == "pu" {
 		return &key{public: k.public}, nil
@@ -183,6 +195,8 @@ func loadPEM(text []byte, password func() []byte) (*key, error) {
 		}
 		encrypted := block.Type == "ENCRYPTED PRIVATE KEY" || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED")
 		switch {
+		case len(block.Bytes) > maxKeyBytes:
+			continue
 		case encrypted && password == nil:
 			return nil, nil
 		case encrypted:
@@ -199,6 +213,9 @@ func loadPEM(text []byte, password func() []byte) (*key, error) {
 
 // loadDER reads a private or public key, nil if it is none.
 func loadDER(der []byte) *key {
+	if len(der) > maxKeyBytes {
+		return nil
+	}
 	if private := tls.ParseKeyDER(der); private != nil {
 		return keyOf(private)
 	}
@@ -284,10 +301,13 @@ func rsaKey(n, e, d, p, q *big.Int) (*key, error) {
 	if n == nil || e == nil || !e.IsInt64() || e.Int64() != int64(int32(e.Int64())) {
 		return nil, errors.New(`at least "n" and "e" parameter is required`)
 	}
-	if n.BitLen() > maxModulus {
-		return nil, errBits
-	}
 	public := rsa.PublicKey{N: n, E: int(e.Int64())}
+	if err := checkSize(&public); err != nil {
+		return nil, err
+	}
+	if n.Sign() <= 0 || e.Int64() < 2 {
+		return nil, errors.New("bad key: its numbers are no key's")
+	}
 	if d == nil {
 		return keyOf(&public), nil
 	}

@@ -28,10 +28,10 @@ func luaosslMethods(funcs map[string]lua.LGFunction) map[string]lua.LGFunction {
 	return funcs
 }
 
-// luaosslKind is the algorithm that argument n names.
-func luaosslKind(l *lua.LState, n int) *digestKind {
+// luaosslKind is the algorithm that argument n names, found with by.
+func luaosslKind(l *lua.LState, n int, by func(name string) *digestKind) *digestKind {
 	name := vm.OptString(l, n, "sha1")
-	kind := digestBy(name)
+	kind := by(name)
 	if kind == nil {
 		vm.Errorf(l, "%s: invalid digest type", name)
 	}
@@ -42,7 +42,7 @@ func luaosslKind(l *lua.LState, n int) *digestKind {
 func openOSSLDigest(_ *library, l *lua.LState, c *native.Class) {
 	c.Init(native.Module(l, "", luaosslMethods(map[string]lua.LGFunction{
 		"new": func(l *lua.LState) int {
-			kind := luaosslKind(l, 1)
+			kind := luaosslKind(l, 1, digestBy)
 			return native.Return(l, c.New(&digest{kind, kind.make()}))
 		},
 	})))
@@ -52,7 +52,7 @@ func openOSSLDigest(_ *library, l *lua.LState, c *native.Class) {
 func openOSSLHMAC(_ *library, l *lua.LState, c *native.Class) {
 	c.Init(native.Module(l, "", luaosslMethods(map[string]lua.LGFunction{
 		"new": func(l *lua.LState) int {
-			key, kind := vm.CheckString(l, 1), luaosslKind(l, 2)
+			key, kind := vm.CheckString(l, 1), luaosslKind(l, 2, keyedDigestBy)
 			return native.Return(l, c.New(&digest{kind, hmac.New(kind.make, []byte(key))}))
 		},
 	})))

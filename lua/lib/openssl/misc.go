@@ -54,7 +54,7 @@ func openRand(_ *library, l *lua.LState, c *native.Class) {
 			if !ok {
 				return fail(l, "rand.bytes: expect a number at #1")
 			}
-			if n < 0 || n > maxRandom {
+			if !(n >= 0 && n <= maxRandom) { // NaN is not
 				return fail(l, "rand.bytes: length is out of range")
 			}
 			b := make([]byte, int(n))

@@ -42,7 +42,7 @@ func schemeArgs(l *lua.LState, n int) (scheme, error) {
 		if value == "" {
 			continue
 		}
-		if *digest = digestBy(value); *digest == nil || (*digest).id == 0 {
+		if *digest = digestBy(value); *digest == nil || !(*digest).id.Available() {
 			return s, fmt.Errorf("invalid digest type %q", value)
 		}
 	}
@@ -53,7 +53,7 @@ func schemeArgs(l *lua.LState, n int) (scheme, error) {
 func (s *scheme) setSalt(length int) {
 	switch {
 	case length > 0:
-		s.salt = length
+		s.salt = min(length, maxModulus/8) // which fits no key
 	case length == -1:
 		s.salt = rsa.PSSSaltLengthEqualsHash
 	}

@@ -83,6 +83,9 @@ func (k *key) signSum(sum []byte, s *scheme, id crypto.Hash) ([]byte, error) {
 		case paddingPKCS1:
 			return rsa.SignPKCS1v15(nil, private, id, sum)
 		case paddingPSS:
+			if !id.Available() {
+				return nil, errDigest
+			}
 			return rsa.SignPSS(rand.Reader, private, id, sum, &rsa.PSSOptions{SaltLength: s.salt})
 		}
 		return nil, s.unsupportedPadding()
@@ -107,7 +110,10 @@ func (k *key) verify(signature, message []byte, s *scheme) error {
 	return k.verifySum(signature, s.sum(message), s)
 }
 
-var errBadSignature = errors.New("bad signature")
+var (
+	errBadSignature = errors.New("bad signature")
+	errDigest       = errors.New("invalid digest")
+)
 
 // verifySum checks the signature of a digest.
 func (k *key) verifySum(signature, sum []byte, s *scheme) error {
@@ -117,6 +123,9 @@ func (k *key) verifySum(signature, sum []byte, s *scheme) error {
 		case paddingPKCS1:
 			return rsa.VerifyPKCS1v15(public, s.id(), sum, signature)
 		case paddingPSS:
+			if !s.id().Available() {
+				return errDigest
+			}
 			return rsa.VerifyPSS(public, s.id(), sum, signature, &rsa.PSSOptions{SaltLength: s.salt})
 		}
 		return s.unsupportedPadding()

@@ -165,6 +165,9 @@ func newCSR(l *lua.LState, c *native.Class) int {
 		der = block.Bytes
 	}
 	r, err := x509.ParseCertificateRequest(der)
+	if err == nil {
+		err = checkSize(r.PublicKey)
+	}
 	if err != nil {
 		return fail(l, "x509.csr.new: %s", err)
 	}
