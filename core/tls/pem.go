@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
@@ -154,6 +155,51 @@ func LoadKey(read Reader, name string, passwords [][]byte) (key crypto.Signer, e
 var errNoKey = &Error{What: "PEM_read_bio_PrivateKey() failed",
 	Queue: []string{"1E08010C:DECODER routines::unsupported:No supported data to decode. Input type: PEM"}}
 
+// What it may cost to make a key of a password: the memory of scrypt, in bytes,
+// which is OpenSSL's limit, and the rounds of PBKDF2, a matter of seconds.
+const (
+	maxScryptMemory = 32 << 20
+	maxRounds       = 1 << 23
+)
+
+var (
+	oidPBKDF2 = asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 5, 12}
+	oidScrypt = asn1.ObjectIdentifier{1, 3, 6, 1, 4, 1, 11591, 4, 11}
+)
+
+// costly tells an encrypted key (PKCS #8 with PBES2: RFC 8018, A.4) that says
+// itself how dear it is to decrypt, and says too much.
+func costly(der []byte) bool {
+	var info struct {
+		Scheme struct {
+			ID     asn1.ObjectIdentifier
+			Params struct{ KDF, Cipher pkix.AlgorithmIdentifier }
+		}
+		Data []byte
+	}
+	if _, err := asn1.Unmarshal(der, &info); err != nil {
+		return false // the decoder says what is wrong
+	}
+	kdf := info.Scheme.Params.KDF
+	switch params := kdf.Parameters.FullBytes; {
+	case kdf.Algorithm.Equal(oidPBKDF2):
+		var p struct {
+			Salt   asn1.RawValue
+			Rounds int
+		}
+		_, err := asn1.Unmarshal(params, &p)
+		return err == nil && p.Rounds > maxRounds
+	case kdf.Algorithm.Equal(oidScrypt):
+		var p struct {
+			Salt    []byte
+			N, R, P int
+		}
+		_, err := asn1.Unmarshal(params, &p)
+		return err == nil && p.R > 0 && max(p.N, p.P) > maxScryptMemory/128/p.R
+	}
+	return false
+}
+
 // parseKey reads the first private key of a PEM text.
 func parseKey(b []byte, passwords [][]byte) (key crypto.Signer, encrypted bool, err error) {
 	for {
@@ -166,6 +212,9 @@ func parseKey(b []byte, passwords [][]byte) (key crypto.Signer, encrypted bool, 
 		}
 		switch {
 		case block.Type == "ENCRYPTED PRIVATE KEY":
+			if costly(block.Bytes) {
+				return nil, true, errPKCS8
+			}
 			key, err = decrypt(passwords, func(p []byte) (any, error) { return pkcs8.ParsePKCS8PrivateKey(block.Bytes, p) }, errPKCS8)
 			return key, true, err
 		case strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"):
