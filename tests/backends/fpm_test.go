@@ -101,4 +101,7 @@ server {
 	}
 	s.Await(t, `FastCGI sent in stderr: "(PHP message: )?said in the log`)
 	s.Await(t, `FastCGI sent in stderr: "Primary script unknown" while reading response header from upstream`)
+	if log := s.Log(); strings.Contains(log, "prematurely closed") {
+		t.Errorf("a connection that php-fpm closes was kept:\n%s", log)
+	}
 }

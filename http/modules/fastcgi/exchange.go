@@ -321,14 +321,16 @@ func (x *exchange) begin(e *upstream.Exchange, last bool) error {
 }
 
 // ended goes on to the next record when all of this one has come. The end of
-// the request is that of the exchange.
+// the request is that of the exchange; an application that was not asked to
+// keep the connection closes it now (nginx keeps it without buffering, and its
+// next request may find it closed).
 func (x *exchange) ended(e *upstream.Exchange, last bool) {
 	d := &x.rec
 	if d.left > 0 || d.padding > 0 {
 		return
 	}
 	if d.kind == typeEndRequest {
-		e.Length, e.Keep = 0, last
+		e.Length, e.Keep = 0, last && x.conf.keepConn.V
 		return
 	}
 	d.next()
