@@ -145,7 +145,8 @@ func (r *Request) gzipProxied(p int) bool {
 			p&GzipProxiedNoStore != 0 && r.cacheControlHas("no-store") ||
 			p&GzipProxiedPrivate != 0 && r.cacheControlHas("private")
 	}
-	return (p&GzipProxiedNoLastModified == 0 || r.Out.LastModified == -1) &&
+	// A file has no Last-Modified yet: it is made with the rest of the header.
+	return (p&GzipProxiedNoLastModified == 0 || r.Out.Find("Last-Modified") == nil) &&
 		(p&GzipProxiedNoETag == 0 || r.Out.Find("ETag") == nil)
 }
 

@@ -34,7 +34,8 @@ func TestGzipOK(t *testing.T) {
 		{"/some", func(r *Request) { via(r); r.Out.Set("Cache-Control", "public, no-store") }, true},
 		{"/some", func(r *Request) { via(r); r.Out.Set("Cache-Control", "no-cache") }, false},
 		{"/cc", func(r *Request) { via(r); r.Out.Set("Cache-Control", "private") }, true},
-		{"/some", func(r *Request) { via(r); r.Out.LastModified = 5 }, false},
+		{"/some", func(r *Request) { via(r); r.Out.LastModified = 5 }, true},
+		{"/some", func(r *Request) { via(r); r.Out.Set("Last-Modified", past) }, false},
 		{"/some", func(r *Request) { via(r); r.Out.Set("ETag", `"x"`) }, false},
 		{"/some", via, true},
 		{"/some", func(r *Request) {
