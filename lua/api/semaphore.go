@@ -15,9 +15,11 @@ type semaphore struct {
 	waiters []*semWaiter
 }
 
+// semWaiter is a thread that waits. One that was killed is no waiter any more, though its fiber has yet to unwind.
 type semWaiter struct {
-	fiber   *event.Fiber
-	granted bool
+	thread *vm.Thread
+	fiber  *event.Fiber
+	woken  bool // there is a resource for it
 }
 
 // openSemaphore is require "ngx.semaphore".
@@ -26,7 +28,7 @@ func openSemaphore(l *lua.LState) int {
 	mt.RawSetString("__index", methods)
 	for name, fn := range map[string]func(c *Ctx, l *lua.LState, s *semaphore) int{
 		"wait": semWait, "post": semPost,
-		"count": func(_ *Ctx, l *lua.LState, s *semaphore) int { return ret(l, vm.Number(s.count-len(s.waiters))) },
+		"count": func(_ *Ctx, l *lua.LState, s *semaphore) int { return ret(l, vm.Number(s.count-s.waiting())) },
 	} {
 		methods.RawSetString(name, l.NewFunction(func(l *lua.LState) int { return fn(ctxOf(l), l, checkSemaphore(l)) }))
 	}
@@ -71,16 +73,38 @@ func semPost(_ *Ctx, l *lua.LState, s *semaphore) int {
 	return ret(l, lua.LTrue)
 }
 
-// post adds n resources, which the waiters have in their order.
+// post adds n resources.
 func (s *semaphore) post(n int) {
 	s.count += n
-	for s.count > 0 && len(s.waiters) > 0 {
-		w := s.waiters[0]
-		s.waiters = s.waiters[1:]
-		s.count--
-		w.granted = true
-		w.fiber.Ready()
+	s.wake()
+}
+
+// wake wakes the waiters that there are resources for, in their order. They take them when they run: one that is killed
+// before takes nothing.
+func (s *semaphore) wake() {
+	left := s.count
+	for _, w := range s.waiters {
+		switch {
+		case left <= 0:
+			return
+		case w.thread.Doomed():
+			continue
+		case !w.woken:
+			w.woken = true
+			w.fiber.Ready()
+		}
+		left--
 	}
+}
+
+// waiting is the number of threads that wait.
+func (s *semaphore) waiting() (n int) {
+	for _, w := range s.waiters {
+		if !w.thread.Doomed() {
+			n++
+		}
+	}
+	return n
 }
 
 // semWait is sema:wait(seconds).
@@ -98,7 +122,7 @@ func semWait(c *Ctx, l *lua.LState, s *semaphore) int {
 	if c.Phase&yieldable == 0 {
 		return fail(l, "API disabled in the context of "+c.Phase.Context())
 	}
-	if s.count > 0 && len(s.waiters) == 0 {
+	if s.count > s.waiting() {
 		s.count--
 		return ret(l, lua.LTrue)
 	}
@@ -106,21 +130,22 @@ func semWait(c *Ctx, l *lua.LState, s *semaphore) int {
 	if limit == 0 {
 		return fail(l, "timeout")
 	}
-	w := &semWaiter{fiber: c.Loop.Current()}
+	w := &semWaiter{thread: vm.ThreadOf(l), fiber: c.Loop.Current()}
 	s.waiters = append(s.waiters, w)
 	returned := false
 	defer func() {
-		if s.forget(w); !returned && w.granted {
-			s.post(1) // this one was killed: the next has it
+		if s.forget(w); !returned {
+			s.wake() // this one was killed: the next has what there was for it
 		}
 	}()
 	c.wait(l, func() { w.fiber.ParkFor(limit) })
 	returned = true
-	if !w.granted {
+	if !w.woken {
 		l.Push(lua.LFalse)
 		l.Push(lua.LString(textTimeout))
 		return 2
 	}
+	s.count--
 	return ret(l, lua.LTrue)
 }
 

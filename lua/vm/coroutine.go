@@ -224,6 +224,16 @@ func (c *Thread) Kill() {
 // Killed tells whether the thread was killed; API functions that parked must call Check when it was.
 func (t *Thread) Killed() bool { return t.co != nil && t.co.killed }
 
+// Doomed tells whether the thread, or one that waits for it, was killed: it runs no more Lua code.
+func (t *Thread) Doomed() bool {
+	for ; t != nil && t.co != nil; t = t.co.resumer {
+		if t.co.killed {
+			return true
+		}
+	}
+	return false
+}
+
 // Check unwinds the running thread when it was killed while it was parked. Functions of the API that park call it when
 // they run again.
 func (t *Thread) Check() { t.checkKilled() }
