@@ -2,6 +2,7 @@ package log
 
 import (
 	"fmt"
+	"runtime"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -152,6 +153,16 @@ func (fs *Files) Close(logger *Logger) {
 		if fd := f.FD(); fd != stderrFD {
 			f.SetFD(noFD)
 			closeFD(logger, f.Name, fd)
+		}
+	}
+}
+
+// Release is Close for a process in which requests may still write to the
+// files: each is closed once nothing refers to it.
+func (fs *Files) Release() {
+	for _, f := range fs.list {
+		if fd := f.FD(); fd != stderrFD && fd != noFD {
+			runtime.AddCleanup(f, func(fd int) { unix.Close(fd) }, fd)
 		}
 	}
 }

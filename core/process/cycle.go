@@ -44,6 +44,7 @@ type Cycle struct {
 	options *CommandLine
 	old     *Cycle // while a reload reads the configuration
 	source  *recorder
+	single  bool // this process serves, whatever master_process says since
 
 	logEnv       *log.Env
 	parseLog     *log.Logger // of messages about the configuration
@@ -109,7 +110,7 @@ func (c *Cycle) OnChild(f func(w *Worker)) { c.hooks.child = append(c.hooks.chil
 func newCycle(o *CommandLine, src *recorder, l *log.Logger, old *Cycle) *Cycle {
 	c := &Cycle{options: o, old: old, source: src, logEnv: l.Env(), parseLog: l, log: l}
 	if old != nil {
-		c.shared, c.sharedZone = old.shared, old.sharedZone
+		c.shared, c.sharedZone, c.single = old.shared, old.sharedZone, old.single
 	}
 	c.Conf = &conf.Cycle{
 		Registry: o.Registry, Source: src,
@@ -267,7 +268,6 @@ func (c *Cycle) commit(old *Cycle) {
 	if old == nil {
 		return
 	}
-	freeZones(old.zones, c.zones)
 	for _, ls := range old.listening {
 		if ls.remain || ls.FD < 0 {
 			continue
@@ -278,11 +278,26 @@ func (c *Cycle) commit(old *Cycle) {
 			c.unlink(ls.Addr.Unix)
 		}
 	}
-	if old.log != nil {
+	switch {
+	case c.single:
+		old.release(c)
+	case old.log != nil:
+		freeZones(old.zones, c.zones, closeZone)
 		old.Files.Flush()
 		old.closeLogs(c.log)
 	}
 	c.old = nil
+}
+
+// release leaves memory and logs to the connections and timers of the cycle,
+// which go on in this process with what they have; they go with the last one.
+func (c *Cycle) release(next *Cycle) {
+	freeZones(c.zones, next.zones, (*shm.Zone).Release)
+	c.Files.Flush()
+	c.Files.Release()
+	for _, out := range c.outputs {
+		out.Close() // until the next message
+	}
 }
 
 // rollback undoes what a cycle that fails has opened.
@@ -292,7 +307,7 @@ func (c *Cycle) rollback(old *Cycle) {
 	if old != nil {
 		staying = old.zones
 	}
-	freeZones(c.zones, staying)
+	freeZones(c.zones, staying, closeZone)
 	for _, ls := range c.listening {
 		if ls.ours {
 			c.closeSocket(ls)

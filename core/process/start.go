@@ -75,7 +75,7 @@ func (o *CommandLine) serve(l *log.Logger, d *daemon) int {
 	closeBootstrap(l)
 	c.parseLog = c.log
 	d.succeeded()
-	if !c.Core.Master.V {
+	if c.single = !c.Core.Master.V; c.single {
 		return m.single()
 	}
 	m.run()

@@ -112,9 +112,9 @@ func (c *Cycle) initZone(z *Zone, old any) error {
 	return nil
 }
 
-// freeZones releases the zones of a cycle whose memory the other one, which
-// stays, does not use.
-func freeZones(zones, staying []*Zone) {
+// freeZones has free called with the memory of a cycle's zones which the other
+// one, which stays, does not use.
+func freeZones(zones, staying []*Zone, free func(memory *shm.Zone)) {
 	for _, z := range zones {
 		if z.Shm == nil {
 			continue
@@ -122,9 +122,12 @@ func freeZones(zones, staying []*Zone) {
 		if other := findZone(staying, z.Name); other != nil && other.Shm == z.Shm {
 			continue
 		}
-		z.Shm.Close()
+		free(z.Shm)
 	}
 }
+
+// closeZone frees memory that this process has no use for any more.
+func closeZone(memory *shm.Zone) { memory.Close() }
 
 // Shared is what all processes count together whatever the configuration: the
 // zone that nginx calls nginx_shared_zone. It outlives reloads.

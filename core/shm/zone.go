@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -145,6 +146,24 @@ func (z *Zone) Close() error {
 	err := errors.Join(unix.Munmap(z.mem), unix.Close(z.fd))
 	z.mem, z.hdr, z.pages, z.fd = nil, nil, nil, -1
 	return err
+}
+
+// Release is Close for a process that may still use the zone: it is closed once
+// nothing refers to it. Pointers into the memory are no references, so whoever
+// has one has to have the zone as well.
+func (z *Zone) Release() {
+	if z.mem != nil {
+		runtime.AddCleanup(z, func(m mapping) {
+			unix.Munmap(m.mem)
+			unix.Close(m.fd)
+		}, mapping{z.mem, z.fd})
+	}
+}
+
+// mapping is what a zone has of the system.
+type mapping struct {
+	mem []byte
+	fd  int
 }
 
 // Name returns the name given to Create or Open.

@@ -1,9 +1,12 @@
 package shm
 
 import (
+	"bytes"
 	"errors"
 	"os"
+	"runtime"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -110,5 +113,32 @@ func TestBytesBounds(t *testing.T) {
 			}()
 			z.Bytes(p, 1)
 		}()
+	}
+}
+
+// TestRelease: the memory stays as long as the zone is held, and not longer.
+func TestRelease(t *testing.T) {
+	mapped := func() bool {
+		maps, err := os.ReadFile("/proc/self/maps")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return bytes.Contains(maps, []byte("memfd:to_be_released"))
+	}
+	z, err := Create("to_be_released", MinSize)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z.OnReset(func() { z.SetRoot(0) })
+	z.Release()
+	runtime.GC()
+	z.Lock()
+	z.SetRoot(1)
+	z.Unlock()
+	runtime.KeepAlive(z)
+	for end := time.Now().Add(10 * time.Second); mapped(); runtime.GC() {
+		if time.Now().After(end) {
+			t.Fatal("still mapped")
+		}
 	}
 }
