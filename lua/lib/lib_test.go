@@ -120,6 +120,18 @@ func TestNative(t *testing.T) {
 	}
 }
 
+// TestLRUKeys are keys that no table has: they would stay in the cache for ever.
+func TestLRUKeys(t *testing.T) {
+	got := run(t, newVM(t), `
+		local c = require "resty.lrucache".new(2)
+		for i = 1, 9 do pcall(c.set, c, 0/0, i) end
+		local ok, err = pcall(c.set, c, nil, 1)
+		return c:count() .. " " .. err .. ", " .. select(2, pcall(c.set, c, 0/0, 1))`)
+	if want := "0 table index is nil, table index is NaN"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestLRU(t *testing.T) {
 	v := newVM(t)
 	got := run(t, v, `

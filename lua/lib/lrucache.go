@@ -86,6 +86,11 @@ func lruGet(l *lua.LState) int {
 // lruSet is cache:set(key, value, seconds?, flags?).
 func lruSet(l *lua.LState) int {
 	c, key := native.Self[*lru](l), l.Get(2)
+	if key == lua.LNil {
+		vm.Errorf(l, "table index is nil")
+	} else if key != key { // it would never be found again, and never leave
+		vm.Errorf(l, "table index is NaN")
+	}
 	n := c.nodes[key]
 	switch {
 	case n != nil:
