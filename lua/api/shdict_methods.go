@@ -11,7 +11,7 @@ import (
 func msecNow(l *lua.LState) int64 { return ctxOf(l).now().UnixMilli() }
 
 // msec is a number of seconds from Lua in milliseconds.
-func msec(seconds float64) int64 { return int64(seconds * 1000) }
+func msec(seconds float64) int64 { return inSeconds(seconds).Milliseconds() }
 
 // dictKey is argument 2; a key that cannot be one comes with the reason.
 func dictKey(l *lua.LState) (key, reason string) {
