@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"moongate/conf"
+	"moongate/core/cidr"
 	"moongate/core/process"
 )
 
@@ -251,6 +252,9 @@ func (u *URL) resolve(cf *conf.Conf) error {
 }
 
 func lookupHost(host string) (texts []string, err error) {
+	if ip, ok := cidr.ParseNumeric(host); ok {
+		return []string{ip.String()}, nil
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), resolveTimeout)
 	defer cancel()
 	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)

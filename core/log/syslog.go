@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"moongate/core/cidr"
 )
 
 const (
@@ -225,6 +227,9 @@ func splitHostPort(text string) (host string, port uint16, v6 bool, err error) {
 }
 
 func resolve(host string) (netip.Addr, error) {
+	if ip, ok := cidr.ParseNumeric(host); ok {
+		return ip, nil
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), resolveDeadline)
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
