@@ -24,7 +24,7 @@ var NDK = &http.Module{
 	Module: conf.Module{
 		Name:       "ndk_http",
 		Slots:      []conf.AnySlot{mainSlot},
-		Directives: []conf.Directive{mainSlot.Custom("upstream_list", conf.HTTPMain, conf.TwoMore, upstreamList)},
+		Directives: []conf.Directive{mainSlot.Custom("upstream_list", conf.HTTPMain|conf.HTTPServer, conf.TwoMore, upstreamList)},
 		Arguments:  []string{"--add-module=../ngx_devel_kit-0.3.5"},
 		Objects:    []string{"ndk_http_module.so"},
 	},
