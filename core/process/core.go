@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"errors"
 	"os"
 	"os/user"
@@ -219,8 +220,8 @@ func (c *Core) complete(e *Cycle) error {
 		e.parseLog.Log(warn, nil, `the number of "worker_processes" is not equal to the number of "worker_cpu_affinity" masks, `+
 			`using last mask for remaining worker processes`)
 	}
-	c.Pid.V = e.Conf.Path(c.Pid.V)
-	c.Lock.V = e.Conf.Path(c.Lock.V)
+	c.Pid.V = e.Conf.Path(cmp.Or(c.Pid.V, build.PidPath))
+	c.Lock.V = e.Conf.Path(cmp.Or(c.Lock.V, build.LockPath))
 	if !c.User.Set && os.Geteuid() == 0 {
 		a, err := defaultAccount()
 		if err != nil {

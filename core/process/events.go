@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"moongate/conf"
+	"moongate/core/cidr"
 	"moongate/core/event"
 	"moongate/core/log"
 )
@@ -104,6 +105,10 @@ func debugConnection(cf *conf.Conf, e *Events) error {
 		return nil
 	}
 	if a, err := netip.ParseAddr(arg); err == nil {
+		e.DebugConnections = append(e.DebugConnections, netip.PrefixFrom(a, a.BitLen()))
+		return nil
+	}
+	if a, ok := cidr.ParseNumeric(arg); ok {
 		e.DebugConnections = append(e.DebugConnections, netip.PrefixFrom(a, a.BitLen()))
 		return nil
 	}
