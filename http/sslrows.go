@@ -1,8 +1,11 @@
 package http
 
 import (
+	"errors"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"moongate/conf"
 	"moongate/core/tls"
@@ -55,6 +58,9 @@ func ParseCertificateCache(cf *conf.Conf) (*tls.CertificateCache, error) {
 func ParsePasswordFile(cf *conf.Conf) ([][]byte, error) {
 	name := cf.Cycle.ConfPath(cf.Args[0])
 	b, err := cf.Cycle.ReadFile(name)
+	if errors.Is(err, unix.EISDIR) { // a directory can be opened
+		return nil, cf.Errorf(`read() "%s" failed (%s)`, name, conf.ErrnoText(err))
+	}
 	if err != nil {
 		return nil, cf.Errorf(`open() "%s" failed (%s)`, name, conf.ErrnoText(err))
 	}

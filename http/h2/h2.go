@@ -77,7 +77,7 @@ var Module = &http.Module{
 		Directives: []conf.Directive{
 			srvSlot.Flag("http2", in, func(c *srvConf) *conf.Opt[bool] { return &c.enable }, false),
 			mainSlot.Size("http2_recv_buffer_size", conf.HTTPMain, func(c *mainConf) *conf.Opt[int64] { return &c.recvBufferSize }, 256<<10,
-				atLeast(32, "value must be equal to or greater than %d")),
+				moreThanState),
 			srvSlot.Size("http2_pool_size", in, func(c *srvConf) *conf.Opt[int64] { return &c.poolSize }, 4096, http.CheckPoolSize),
 			srvSlot.Num("http2_max_concurrent_streams", in, func(c *srvConf) *conf.Opt[int64] { return &c.streams }, 128),
 			obsolete("http2_max_concurrent_pushes", in, conf.Take1, ""),
@@ -129,13 +129,15 @@ var Module = &http.Module{
 	}}},
 }
 
-func atLeast(min int64, text string) conf.Check[int64] {
-	return func(cf *conf.Conf, v *int64) error {
-		if *v < min {
-			return cf.Errorf(text, min)
-		}
-		return nil
+// stateBuffer is NGX_HTTP_V2_STATE_BUFFER_SIZE: nginx keeps as many bytes of a
+// receive buffer for what is left of the last read.
+const stateBuffer = 16
+
+func moreThanState(_ *conf.Conf, v *int64) error {
+	if *v <= stateBuffer {
+		return errors.New("value is too small")
 	}
+	return nil
 }
 
 func powerOfTwo(cf *conf.Conf, v *int64) error {

@@ -16,7 +16,7 @@ import (
 type locConf struct {
 	upstream.Conf
 	params               upstream.ParamConf
-	str                  conf.Opt[*http.Complex]
+	str                  conf.Opt[string]
 	modifier1, modifier2 conf.Opt[int64]
 }
 
@@ -40,8 +40,7 @@ func directives() []conf.Directive {
 		rows.PassRow(traits, (*locConf).handle),
 		loc.Num("uwsgi_modifier1", in, func(c *locConf) *conf.Opt[int64] { return &c.modifier1 }, 0, conf.Between(0, 255)),
 		loc.Num("uwsgi_modifier2", in, func(c *locConf) *conf.Opt[int64] { return &c.modifier2 }, 0, conf.Between(0, 255)),
-		conf.Value(loc, "uwsgi_string", in, conf.Take1, func(c *locConf) *conf.Opt[*http.Complex] { return &c.str }, nil,
-			func(cf *conf.Conf) (*http.Complex, error) { return http.CompileArg(cf, cf.Args[0]) }),
+		loc.Str("uwsgi_string", in, func(c *locConf) *conf.Opt[string] { return &c.str }, ""),
 		rows.Param(func(c *locConf) *upstream.ParamConf { return &c.params }),
 	)
 	return append(list, rows.SSL()...)
@@ -78,9 +77,7 @@ func (x *exchange) Request(e *upstream.Exchange) http.Verdict {
 		b = append(binary.LittleEndian.AppendUint16(b, uint16(len(name))), name...)
 		return append(binary.LittleEndian.AppendUint16(b, uint16(len(value))), value...)
 	})
-	if c.str.V != nil {
-		b = append(b, c.str.V.Eval(e.R)...)
-	}
+	b = append(b, c.str.V...)
 	n := len(b) - 4
 	if n > math.MaxUint16 {
 		e.R.Logf(log.Alert, nil, "uwsgi request is too big: %d", n)
