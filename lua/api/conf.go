@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"time"
@@ -12,16 +13,15 @@ import (
 
 // MainConf are the lua_* settings of the http block.
 type MainConf struct {
-	PackagePath, PackageCPath                          conf.Opt[string]
+	PackagePath, PackageCPath                          string
 	envPath, envCPath                                  string // LUA_PATH and LUA_CPATH
 	MaxPendingTimers, MaxRunningTimers                 conf.Opt[int64]
 	RegexCacheMax, RegexMatchLimit                     conf.Opt[int64]
 	ThreadCacheMax, WorkerThreadPool                   conf.Opt[int64]
-	SARestart, LoadRestyCore                           conf.Opt[bool]
+	SARestart                                          conf.Opt[bool]
 	RewriteNoPostpone, AccessNoPostpone, PreNoPostpone conf.Opt[bool]
 	RequestGlobals                                     conf.Opt[bool]
 	CaptureErrorLog                                    conf.Opt[int64]
-	MallocTrim                                         conf.Opt[int64]
 	// Dicts are the shared dictionaries in the order of their declaration.
 	Dicts []*Dict
 
@@ -72,26 +72,25 @@ func mainDirectives() []conf.Directive {
 		return m.Num(name, in, f, def)
 	}
 	return []conf.Directive{
-		m.Str("lua_package_path", in, func(c *MainConf) *conf.Opt[string] { return &c.PackagePath }, ""),
-		m.Str("lua_package_cpath", in, func(c *MainConf) *conf.Opt[string] { return &c.PackageCPath }, ""),
+		m.Custom("lua_package_path", in, conf.Take1, once(func(c *MainConf) *string { return &c.PackagePath })),
+		m.Custom("lua_package_cpath", in, conf.Take1, once(func(c *MainConf) *string { return &c.PackageCPath })),
 		num("lua_max_pending_timers", func(c *MainConf) *conf.Opt[int64] { return &c.MaxPendingTimers }, 1024),
 		num("lua_max_running_timers", func(c *MainConf) *conf.Opt[int64] { return &c.MaxRunningTimers }, 256),
 		num("lua_regex_cache_max_entries", func(c *MainConf) *conf.Opt[int64] { return &c.RegexCacheMax }, 1024),
 		num("lua_regex_match_limit", func(c *MainConf) *conf.Opt[int64] { return &c.RegexMatchLimit }, 0),
 		num("lua_thread_cache_max_entries", func(c *MainConf) *conf.Opt[int64] { return &c.ThreadCacheMax }, 1024),
 		num("lua_worker_thread_vm_pool_size", func(c *MainConf) *conf.Opt[int64] { return &c.WorkerThreadPool }, 10),
-		num("lua_malloc_trim", func(c *MainConf) *conf.Opt[int64] { return &c.MallocTrim }, 1000),
+		m.Custom("lua_malloc_trim", in, conf.Take1, mallocTrim),
 		flag("lua_sa_restart", func(c *MainConf) *conf.Opt[bool] { return &c.SARestart }, true),
 		// A directive of Moongate: with it a global that a request sets is gone with the request.
 		flag("lua_request_globals", func(c *MainConf) *conf.Opt[bool] { return &c.RequestGlobals }, false),
 		flag("rewrite_by_lua_no_postpone", func(c *MainConf) *conf.Opt[bool] { return &c.RewriteNoPostpone }, false),
 		flag("access_by_lua_no_postpone", func(c *MainConf) *conf.Opt[bool] { return &c.AccessNoPostpone }, false),
 		flag("precontent_by_lua_no_postpone", func(c *MainConf) *conf.Opt[bool] { return &c.PreNoPostpone }, false),
-		m.Flag("lua_load_resty_core", in, func(c *MainConf) *conf.Opt[bool] { return &c.LoadRestyCore }, true,
-			func(cf *conf.Conf, _ *bool) error {
-				cf.Warnf("lua_load_resty_core is deprecated (the lua-resty-core library is required since ngx_lua v0.10.16)")
-				return nil
-			}),
+		m.Custom("lua_load_resty_core", in, conf.FlagArg, func(cf *conf.Conf, _ *MainConf) error {
+			cf.Warnf("lua_load_resty_core is deprecated (the lua-resty-core library is required since ngx_lua v0.10.16)")
+			return nil
+		}),
 		m.Size("lua_capture_error_log", in, func(c *MainConf) *conf.Opt[int64] { return &c.CaptureErrorLog }, 0,
 			func(cf *conf.Conf, v *int64) error {
 				if *v < minErrorLogBuffer {
@@ -101,6 +100,26 @@ func mainDirectives() []conf.Directive {
 			}),
 		m.Custom("lua_shared_dict", in, conf.Take2, sharedDict),
 	}
+}
+
+// once takes a string that may be given again after an empty one.
+func once(field func(*MainConf) *string) func(*conf.Conf, *MainConf) error {
+	return func(cf *conf.Conf, c *MainConf) error {
+		s := field(c)
+		if *s != "" {
+			return conf.ErrDuplicate
+		}
+		*s = cf.Args[0]
+		return nil
+	}
+}
+
+// mallocTrim is "lua_malloc_trim requests": Go gives its memory back by itself.
+func mallocTrim(cf *conf.Conf, _ *MainConf) error {
+	if _, ok := conf.ParseInt(cf.Args[0]); !ok {
+		return errors.New("invalid number in the 1st argument")
+	}
+	return nil
 }
 
 // minErrorLogBuffer is the least that lua_capture_error_log may reserve, in bytes.
@@ -134,7 +153,7 @@ func locDirectives() []conf.Directive {
 		msec("lua_socket_read_timeout", func(c *LocConf) *conf.Opt[time.Duration] { return &c.ReadTimeout }, time.Minute),
 		s.Size("lua_socket_send_lowat", inIf, func(c *LocConf) *conf.Opt[int64] { return &c.SendLowat }, 0,
 			func(cf *conf.Conf, v *int64) error {
-				cf.Warnf(`"lua_socket_send_lowat" is not supported, ignored`)
+				cf.Warnf(`"lua_send_lowat" is not supported, ignored`)
 				*v = 0
 				return nil
 			}),
@@ -166,7 +185,7 @@ func sslDirectives() []conf.Directive {
 		s.Bitmask("lua_ssl_protocols", inAny, func(c *LocConf) *conf.Opt[int] { return &c.SSLProtocols }, TLSv1|TLSv11|TLSv12|TLSv13,
 			[]conf.Word{{Name: "SSLv2", Value: SSLv2}, {Name: "SSLv3", Value: SSLv3}, {Name: "TLSv1", Value: TLSv1},
 				{Name: "TLSv1.1", Value: TLSv11}, {Name: "TLSv1.2", Value: TLSv12}, {Name: "TLSv1.3", Value: TLSv13}}),
-		s.Str("lua_ssl_ciphers", inAny, func(c *LocConf) *conf.Opt[string] { return &c.SSLCiphers }, "DEFAULT"),
+		s.Str("lua_ssl_ciphers", inAny, func(c *LocConf) *conf.Opt[string] { return &c.SSLCiphers }, defaultCiphers),
 		s.Num("lua_ssl_verify_depth", inAny, func(c *LocConf) *conf.Opt[int64] { return &c.SSLVerifyDepth }, 1),
 		str("lua_ssl_trusted_certificate", func(c *LocConf) *conf.Opt[string] { return &c.SSLTrusted }),
 		str("lua_ssl_crl", func(c *LocConf) *conf.Opt[string] { return &c.SSLCRL }),
@@ -202,7 +221,7 @@ func (e *Engine) options() vm.Options {
 	}
 	return vm.Options{
 		IdleThreads: idle,
-		PackagePath: searchPath(m.PackagePath.V, prefix), PackageCPath: searchPath(m.PackageCPath.V, prefix),
+		PackagePath: searchPath(m.PackagePath, prefix), PackageCPath: searchPath(m.PackageCPath, prefix),
 		EnvPath: m.envPath, EnvCPath: m.envCPath,
 		SharedGlobals: !m.RequestGlobals.V,
 	}

@@ -20,8 +20,10 @@ import (
 // sslContext is shared by the locations that say the same of lua_ssl_*.
 type sslContext struct{ ctx *tls.Context }
 
+const defaultCiphers = "DEFAULT"
+
 // mergeSSL gives a location that says something about lua_ssl_* a context of its own. One that needs files is made
-// while the configuration is read, when they can be.
+// while the configuration is read, when they can be, and so is one that may have words that OpenSSL does not know.
 func mergeSSL(cf *conf.Conf, parent, child *LocConf) error {
 	own := child.SSLProtocols.Set || child.SSLVerifyDepth.Set || child.SSLCiphers.Set || child.SSLTrusted.Set ||
 		child.SSLCRL.Set || child.SSLCertificates.Set || child.SSLCertificateKeys.Set || child.SSLCommands.Set || child.SSLKeyLog.Set
@@ -34,7 +36,7 @@ func mergeSSL(cf *conf.Conf, parent, child *LocConf) error {
 	default:
 		child.ssl = parent.ssl
 	}
-	if child.ssl.ctx != nil ||
+	if child.ssl.ctx != nil || child.SSLCiphers.V == defaultCiphers && len(child.SSLCommands.V) == 0 &&
 		child.SSLTrusted.V == "" && child.SSLCRL.V == "" && len(child.SSLCertificates.V) == 0 && child.SSLKeyLog.V == "" {
 		return nil
 	}
