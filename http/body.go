@@ -41,6 +41,13 @@ func (r *Request) ExpectContinue() Verdict {
 // HasBody reports whether the request says that it has a body.
 func (r *Request) HasBody() bool { return r.In.ContentLength > 0 || r.In.Chunked }
 
+// DiscardingBody reports whether more of a body that is of no interest has yet
+// to arrive: nginx's discard_body, which HTTP/2 never sets.
+func (r *Request) DiscardingBody() bool {
+	in := &r.In
+	return r.BodyDiscarded && r.Version < Version20 && (in.Chunked && in.ContentLength < 0 || in.BodyRead < in.ContentLength)
+}
+
 // AwaitsBody reports whether there is a body to read, or an end of it to wait
 // for: over HTTP/2 a request that says that its body is empty may not have ended
 // (ngx_http_v2_read_request_body).

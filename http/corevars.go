@@ -266,11 +266,10 @@ func getIsRequestPort(r *Request, _ any) Value {
 // getURI is found, if empty, for a request line whose URI cannot be read.
 func getURI(r *Request, _ any) Value { return Value{r.URI, r.URI != "" || r.RequestLine != ""} }
 
-func getArgs(r *Request, _ any) Value { return nonEmpty(r.Args) }
+func getArgs(r *Request, _ any) Value { return Value{r.Args, r.Args != "" || r.EmptyArgs} }
 
 func setArgs(r *Request, v Value, _ any) {
-	r.Args = v.S
-	r.ValidUnparsed = false
+	r.SetArgs(v.S)
 }
 
 func getIsArgs(r *Request, _ any) Value {

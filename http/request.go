@@ -136,6 +136,7 @@ type requestState struct {
 	ExpectTrailers bool // there may be trailers, so that chunks are wanted
 	Pipelined      bool // the request was sent before the reply to the one before it
 	LingeringClose bool // unread body bytes may be on their way
+	EmptyArgs      bool // Args is empty, but something has set it: $args is found
 	BodyDiscarded  bool // the rest of the request body is of no interest
 	LimitRateSet   bool // LimitRate was decided
 	PersistentBody bool // a temporary file with the request body has a name while the request lasts

@@ -137,6 +137,12 @@ func (r *Request) finishLog() {
 	}
 }
 
+// SetArgs replaces the query string, also by an empty one, which is not as none.
+func (r *Request) SetArgs(args string) {
+	r.Args, r.EmptyArgs = args, args == ""
+	r.ValidUnparsed = false
+}
+
 // InternalRedirect points the request at another URI of the same server. The
 // handler that calls it returns its verdict.
 func (r *Request) InternalRedirect(uri, args string) Verdict {
@@ -144,7 +150,7 @@ func (r *Request) InternalRedirect(uri, args string) Verdict {
 		r.Error(`rewrite or internal redirection cycle while internally redirecting to "%s"`, uri)
 		return StatusInternalServerError
 	}
-	r.URI, r.Args = uri, args
+	r.URI, r.Args, r.EmptyArgs = uri, args, false
 	if r.Debug() {
 		r.Debugf(`internal redirect: "%s?%s"`, uri, args)
 	}

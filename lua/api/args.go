@@ -161,8 +161,7 @@ func ngxSetURIArgs(c *Ctx, l *lua.LState) int {
 	default:
 		vm.ArgError(l, 1, "string, number, or table expected, but got "+vm.TypeName(v))
 	}
-	c.R.Args = c.R.Pool.Clone(args)
-	c.R.ValidUnparsed = false
+	c.R.SetArgs(c.R.Pool.Clone(args))
 	return 0
 }
 
@@ -177,7 +176,7 @@ func ngxGetPostArgs(c *Ctx, l *lua.LState) int {
 	}
 	r := c.R
 	switch {
-	case r.BodyDiscarded:
+	case r.DiscardingBody():
 		return ret(l, vm.NewTable(0, 4))
 	case r.Body == nil:
 		vm.Errorf(l, "no request body found; maybe you should turn on lua_need_request_body?")

@@ -93,7 +93,7 @@ func reqGetBodyFile(c *Ctx, l *lua.LState) int {
 // replaceable checks that the request has a body that can be replaced.
 func (c *Ctx) replaceable(l *lua.LState) {
 	switch {
-	case c.R.BodyDiscarded:
+	case c.R.DiscardingBody():
 		vm.Errorf(l, "request body already discarded asynchronously")
 	case c.R.Body == nil:
 		vm.Errorf(l, "request body not read yet")

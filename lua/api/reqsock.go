@@ -64,9 +64,9 @@ func (c *Ctx) takeBody(s *tcpSock) (reason string) {
 	switch {
 	case r.Body != nil:
 		return "request body already exists"
-	case r.BodyDiscarded:
+	case r.DiscardingBody():
 		return "request body discarded"
-	case r.In.ContentLength <= 0 || !ok:
+	case r.In.ContentLength <= 0 || r.BodyDiscarded || !ok:
 		return "no body"
 	}
 	if v := c.undisturbed(r.ExpectContinue); v != http.OK {
