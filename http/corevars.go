@@ -29,7 +29,7 @@ var coreVariables = []Variable{
 	{Name: "proxy_protocol_tlv_", Get: getProxyTLV, Prefix: true},
 
 	{Name: "content_length", Get: getContentLength, Volatile: true},
-	{Name: "content_type", Get: func(r *Request, _ any) Value { return foundValue(r.In.Get(wire.HeaderContentType)) }},
+	{Name: "content_type", Get: getContentType},
 	{Name: "host", Get: getHost},
 	{Name: "binary_remote_addr", Get: func(r *Request, _ any) Value { return Val(buf.String(r.Conn.Peer.AppendBinary(r.Pool.Alloc(16)[:0]))) }},
 	{Name: "remote_addr", Get: func(r *Request, _ any) Value { return Val(r.Conn.Peer.Text) }},
@@ -240,6 +240,10 @@ func getContentLength(r *Request, _ any) Value {
 		return Val(r.Pool.Int(r.Body.Size)) // known since it was read
 	}
 	return Value{}
+}
+
+func getContentType(r *Request, _ any) Value {
+	return joined(r, r.In.List, ", ", func(h *Header) bool { return strings.EqualFold(h.Name, "Content-Type") })
 }
 
 func getHost(r *Request, _ any) Value {
