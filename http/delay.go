@@ -10,19 +10,28 @@ import (
 // Delay parks the request for d and returns OK. When the client goes away
 // meanwhile, that is logged, and the handler returns the verdict as its own.
 func (r *Request) Delay(d time.Duration) Verdict {
+	switch err := r.sleep(d); err {
+	case nil:
+		return OK
+	case event.ErrPeerClosed:
+		r.Logf(log.Info, nil, "client prematurely closed connection")
+		return StatusClientClosed
+	}
+	return Error
+}
+
+// sleep parks the request for d, or returns event.ErrPeerClosed when the client
+// goes away meanwhile. The fiber may wait again then, as post_action does.
+func (r *Request) sleep(d time.Duration) error {
 	f := r.Loop().Current()
 	r.WatchClient(f)
 	err := r.Loop().Sleep(d)
 	r.UnwatchClient(f)
-	switch {
-	case f.Err() == event.ErrPeerClosed:
+	if f.Err() == event.ErrPeerClosed {
 		f.Uncancel()
-		r.Logf(log.Info, nil, "client prematurely closed connection")
-		return StatusClientClosed
-	case err != nil:
-		return Error
+		return event.ErrPeerClosed
 	}
-	return OK
+	return err
 }
 
 // authDelay is what becomes of an access handler's refusal: the client waits

@@ -32,21 +32,26 @@ func (r *Request) RateAllowance() (int64, error) {
 		r.LimitRateAfterSet = true
 		r.LimitRateAfter = r.size(r.Core.LimitRateAfter.V)
 	}
-	n := int64(math.MaxInt64)
-	for r.LimitRate > 0 { // $limit_rate may become 0 meanwhile
-		n = r.LimitRate*(r.Loop().Now().Unix()-r.Start.Unix()+1) - (r.BytesSent - r.LimitRateAfter)
-		if n > 0 {
-			break
-		}
+	n := r.allowed()
+	for ; n <= 0; n = r.allowed() { // $limit_rate may change meanwhile
 		if err := r.pause(-n*1000/r.LimitRate + 1); err != nil {
 			return 0, err
 		}
-		n = math.MaxInt64
 	}
 	if chunk := r.Core.SendfileMaxChunk.V; chunk > 0 {
 		n = min(n, chunk)
 	}
 	return n, nil
+}
+
+// allowed is how many bytes the Rate has let through by now beyond what was
+// sent, any number where there is no limit.
+func (r *Request) allowed() int64 {
+	if r.LimitRate <= 0 {
+		return math.MaxInt64
+	}
+	seconds := r.Loop().Now().Unix() - r.Start.Unix() + 1
+	return r.LimitRate*seconds - (r.BytesSent - r.LimitRateAfter)
 }
 
 // Pace waits for as long as the n bytes that were sent take at the Rate.
@@ -62,9 +67,4 @@ func (r *Request) Pace(n int64) error {
 }
 
 // pause sleeps for that many milliseconds, or until the client goes away.
-func (r *Request) pause(ms int64) error {
-	f := r.Loop().Current()
-	r.WatchClient(f)
-	defer r.UnwatchClient(f)
-	return r.Loop().Sleep(time.Duration(ms) * time.Millisecond)
-}
+func (r *Request) pause(ms int64) error { return r.sleep(time.Duration(ms) * time.Millisecond) }
